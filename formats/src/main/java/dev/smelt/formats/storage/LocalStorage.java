@@ -1,0 +1,90 @@
+package dev.smelt.formats.storage;
+
+import dev.smelt.formats.LimitException;
+import dev.smelt.formats.NotFoundException;
+import dev.smelt.formats.StorageException;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** The local file system. */
+final class LocalStorage implements Storage {
+
+  static final LocalStorage INSTANCE = new LocalStorage();
+
+  private LocalStorage() {}
+
+  @Override
+  public boolean exists(Path path) {
+    return Files.exists(path);
+  }
+
+  @Override
+  public boolean isFolder(Path path) {
+    return Files.isDirectory(path);
+  }
+
+  @Override
+  public long size(Path file) {
+    requireFile(file);
+    try {
+      return Files.size(file);
+    } catch (IOException e) {
+      throw new StorageException("cannot read", file, e);
+    }
+  }
+
+  @Override
+  public List<Path> files(Path folder) {
+    try (Stream<Path> entries = Files.list(folder)) {
+      return entries.filter(Files::isRegularFile).sorted().toList();
+    } catch (IOException e) {
+      throw new StorageException("cannot list", folder, e);
+    }
+  }
+
+  @Override
+  public byte[] read(Path file, long limit) {
+    long size = size(file);
+    if (size > limit) {
+      throw new LimitException(
+          "file too large", file.toString(), "has " + size + " bytes, at most " + limit, "");
+    }
+    try {
+      return Files.readAllBytes(file);
+    } catch (IOException e) {
+      throw new StorageException("cannot read", file, e);
+    }
+  }
+
+  @Override
+  public MemorySegment map(Path file, Arena arena) {
+    requireFile(file);
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+      return channel.map(MapMode.READ_ONLY, 0, channel.size(), arena);
+    } catch (IOException e) {
+      throw new StorageException("cannot read", file, e);
+    }
+  }
+
+  @Override
+  public Staging stage(Path target, boolean overwrite) {
+    return new LocalStaging(target, overwrite);
+  }
+
+  private static void requireFile(Path file) {
+    if (!Files.exists(file)) {
+      throw new NotFoundException("no such file", file.toString(), "", "check the path");
+    }
+    if (!Files.isRegularFile(file)) {
+      throw new NotFoundException("not a file", file.toString(), "", "give a file, not a folder");
+    }
+  }
+}
