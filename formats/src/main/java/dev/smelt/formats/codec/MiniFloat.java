@@ -9,13 +9,14 @@ import java.util.Arrays;
  * 2209.05433 (E4M3 has no infinity and one NaN per sign); E8M0, E3M2, E2M3 and E2M1 from the OCP
  * Microscaling Formats specification 1.0 (no infinities; only E8M0 has a NaN).
  */
-enum MiniFloat {
-  E4M3(8, 4, 3, 7, Special.NAN_AT_TOP),
-  E5M2(8, 5, 2, 15, Special.IEEE),
-  E8M0(8, 8, 0, 127, Special.UNSIGNED_SCALE),
-  E2M3(6, 2, 3, 1, Special.NONE),
-  E3M2(6, 3, 2, 3, Special.NONE),
-  E2M1(4, 2, 1, 1, Special.NONE);
+final class MiniFloat {
+
+  static final MiniFloat E4M3 = new MiniFloat(8, 4, 3, 7, Special.NAN_AT_TOP);
+  static final MiniFloat E5M2 = new MiniFloat(8, 5, 2, 15, Special.IEEE);
+  static final MiniFloat E8M0 = new MiniFloat(8, 8, 0, 127, Special.UNSIGNED_SCALE);
+  static final MiniFloat E2M3 = new MiniFloat(6, 2, 3, 1, Special.NONE);
+  static final MiniFloat E3M2 = new MiniFloat(6, 3, 2, 3, Special.NONE);
+  static final MiniFloat E2M1 = new MiniFloat(4, 2, 1, 1, Special.NONE);
 
   private enum Special {
     IEEE,
@@ -31,7 +32,7 @@ enum MiniFloat {
   /** Codes 0 to this are the finite values from the smallest up. */
   private final int largestCode;
 
-  MiniFloat(int bits, int exponentBits, int mantissaBits, int bias, Special special) {
+  private MiniFloat(int bits, int exponentBits, int mantissaBits, int bias, Special special) {
     this.bits = bits;
     this.special = special;
     this.values = new float[1 << bits];

@@ -3,9 +3,9 @@ package dev.smelt.formats.storage;
 import java.nio.file.Path;
 
 /**
- * An output in the making. Files are written into a hidden folder beside the target; {@link
- * #commit} makes them visible by renaming, and closing without it leaves nothing behind, also when
- * the process is interrupted.
+ * An output in the making. Files are written into a hidden folder beside the target; committing
+ * makes them visible by renaming, and closing without it leaves nothing behind, also when the
+ * process is interrupted.
  */
 public interface Staging extends AutoCloseable {
 

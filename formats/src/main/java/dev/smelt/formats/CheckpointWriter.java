@@ -1,0 +1,70 @@
+package dev.smelt.formats;
+
+import dev.smelt.formats.huggingface.SafetensorsOutput;
+import dev.smelt.formats.manifest.Manifest;
+import dev.smelt.formats.safetensors.TensorSlot;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * A checkpoint being written. All tensors are known at the start, so headers and offsets are too,
+ * and any thread may fill any slot in any order. Nothing is visible before {@link #commit}; closing
+ * without it leaves nothing.
+ */
+public interface CheckpointWriter extends AutoCloseable {
+
+  /**
+   * What goes into the output.
+   *
+   * @param tensors in the order in which they fill shards
+   * @param metadata strings for the headers; {"format": "pt"} is added, as other readers expect it
+   * @param config written as config.json into folders
+   * @param sideFiles copied into folders unchanged
+   */
+  record Content(
+      List<TensorInfo> tensors,
+      Map<String, String> metadata,
+      Optional<ModelConfig> config,
+      List<Path> sideFiles) {
+
+    public Content {
+      tensors = List.copyOf(tensors);
+      metadata = Map.copyOf(metadata);
+      sideFiles = List.copyOf(sideFiles);
+    }
+
+    public long bytes() {
+      return tensors.stream().mapToLong(TensorInfo::bytes).sum();
+    }
+
+    public long parameters() {
+      return tensors.stream().mapToLong(TensorInfo::elements).sum();
+    }
+  }
+
+  /**
+   * @throws UsageException when the target exists and may not be replaced
+   * @throws StorageException when it cannot be written or the disk has not the space
+   */
+  static CheckpointWriter create(OutputOptions options, Content content) {
+    return SafetensorsOutput.create(options, content);
+  }
+
+  TensorSlot slot(String name);
+
+  /**
+   * Checks that every tensor is complete, hashes the files, adds them to the manifest, writes it
+   * and makes the output visible.
+   *
+   * @return the manifest as written
+   */
+  Manifest commit(Manifest manifest);
+
+  /** As {@link #commit(Manifest)} for a file that tells its story in its own metadata. */
+  void commitWithoutManifest();
+
+  @Override
+  void close();
+}

@@ -1,0 +1,31 @@
+package dev.smelt.formats;
+
+import java.nio.file.Path;
+
+/**
+ * Where and how a checkpoint is written.
+ *
+ * @param target a file when it ends in .safetensors, otherwise a folder
+ * @param overwrite replace what is there
+ * @param shardBytes a folder's weights are split into files of at most this many bytes of tensors;
+ *     a larger tensor gets a file of its own
+ */
+public record OutputOptions(Path target, boolean overwrite, long shardBytes) {
+
+  /** The Hub's limit for a file it shows and streams well. */
+  public static final long DEFAULT_SHARD_BYTES = 5_000_000_000L;
+
+  public OutputOptions {
+    if (shardBytes <= 0) {
+      throw new UsageException("shard size must be positive, found " + shardBytes, "");
+    }
+  }
+
+  public static OutputOptions to(Path target) {
+    return new OutputOptions(target, false, DEFAULT_SHARD_BYTES);
+  }
+
+  public boolean isSingleFile() {
+    return target.toString().endsWith(".safetensors");
+  }
+}

@@ -1,0 +1,88 @@
+package dev.smelt.formats.huggingface;
+
+import dev.smelt.formats.CorruptException;
+import dev.smelt.formats.Json;
+import java.nio.file.Path;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * {@code model.safetensors.index.json}: which shard holds which tensor.
+ *
+ * @param shardOf tensor name → file name, a plain name inside the folder
+ */
+record ShardIndex(Map<String, String> shardOf) {
+
+  static final String FILE = "model.safetensors.index.json";
+
+  /** An index of a million tensors takes about this. */
+  static final long MAX_BYTES = 200_000_000;
+
+  ShardIndex {
+    shardOf = Map.copyOf(shardOf);
+  }
+
+  static ShardIndex parse(byte[] text, String where) {
+    JsonNode map = Json.parse(text, where).path("weight_map");
+    if (!map.isObject() || map.isEmpty()) {
+      throw new CorruptException(
+          "index without weights", where, "expected an object 'weight_map'", "");
+    }
+    Map<String, String> shardOf = new LinkedHashMap<>();
+    map.forEachEntry(
+        (name, file) -> {
+          if (!file.isString() || !isPlainName(file.asString())) {
+            throw new CorruptException(
+                "index names a shard outside its folder",
+                where + "|" + name,
+                "expected a plain file name, found " + file,
+                "");
+          }
+          shardOf.put(name, file.asString());
+        });
+    return new ShardIndex(shardOf);
+  }
+
+  /** Shard file names in order. */
+  Collection<String> shards() {
+    return new TreeSet<>(shardOf.values());
+  }
+
+  /**
+   * @param bytes of all tensors, without headers
+   * @param parameters elements of all tensors
+   */
+  static String write(long bytes, long parameters, Map<String, String> shardOf) {
+    Map<String, Object> root = new LinkedHashMap<>();
+    Map<String, Object> metadata = new LinkedHashMap<>();
+    metadata.put("total_parameters", parameters);
+    metadata.put("total_size", bytes);
+    root.put("metadata", metadata);
+    root.put("weight_map", new TreeMap<>(shardOf));
+    return Json.write(root);
+  }
+
+  /** {@code model-00002-of-00005.safetensors}, as the Hub names shards. */
+  static List<String> names(int shards) {
+    if (shards == 1) {
+      return List.of("model.safetensors");
+    }
+    return java.util.stream.IntStream.rangeClosed(1, shards)
+        .mapToObj(shard -> String.format("model-%05d-of-%05d.safetensors", shard, shards))
+        .toList();
+  }
+
+  private static boolean isPlainName(String name) {
+    Path path = Path.of(name);
+    return !name.isEmpty()
+        && path.getNameCount() == 1
+        && !path.isAbsolute()
+        && !name.equals("..")
+        && !name.equals(".");
+  }
+}

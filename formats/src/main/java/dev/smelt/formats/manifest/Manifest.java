@@ -1,0 +1,77 @@
+package dev.smelt.formats.manifest;
+
+import dev.smelt.formats.CorruptException;
+import dev.smelt.formats.Json;
+import dev.smelt.formats.storage.Storage;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The content of smelt.json. The same inputs give the same bytes: no times, no host names, fixed
+ * order.
+ *
+ * @param smelt version of the tool
+ * @param command that wrote the checkpoint: "merge", "factorize", …
+ * @param parameters its options as they took effect, defaults included
+ * @param inputs everything that was read, in the order given
+ * @param totals sizes of the model before and after
+ * @param tensors what was done to each tensor of the input, in the input's order
+ * @param notes decisions the user should know of, one sentence each
+ * @param files what was written beside this manifest
+ */
+public record Manifest(
+    String smelt,
+    String command,
+    Map<String, Object> parameters,
+    List<Input> inputs,
+    Totals totals,
+    List<TensorRecord> tensors,
+    List<String> notes,
+    List<WrittenFile> files) {
+
+  /** Manifests of a million tensors take about this. */
+  private static final long MAX_BYTES = 1_000_000_000;
+
+  public Manifest {
+    parameters = Collections.unmodifiableMap(new LinkedHashMap<>(parameters));
+    inputs = List.copyOf(inputs);
+    tensors = List.copyOf(tensors);
+    notes = List.copyOf(notes);
+    files = List.copyOf(files);
+  }
+
+  /**
+   * @param role "model", "base", "fisher", "data"
+   * @param path as given by the user
+   * @param sha256 of the content: {@link ContentHash} of checkpoints, of the bytes of other files
+   */
+  public record Input(String role, String path, long bytes, String sha256) {}
+
+  /** Bytes are those of tensors, without headers; parameters are elements of tensors. */
+  public record Totals(
+      long bytesBefore, long bytesAfter, long parametersBefore, long parametersAfter) {}
+
+  /**
+   * @param name relative to the checkpoint's folder
+   */
+  public record WrittenFile(String name, long bytes, String sha256) {}
+
+  /**
+   * @throws CorruptException when the file is not a manifest
+   */
+  public static Manifest read(Path file) {
+    return Json.parse(Storage.local().read(file, MAX_BYTES), Manifest.class, file.toString());
+  }
+
+  public String toJson() {
+    return Json.write(this);
+  }
+
+  /** The same manifest, listing what was written. */
+  public Manifest withFiles(List<WrittenFile> written) {
+    return new Manifest(smelt, command, parameters, inputs, totals, tensors, notes, written);
+  }
+}

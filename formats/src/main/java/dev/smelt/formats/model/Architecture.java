@@ -1,0 +1,116 @@
+package dev.smelt.formats.model;
+
+import dev.smelt.formats.ModelConfig;
+import dev.smelt.formats.TensorInfo;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Pattern;
+
+/**
+ * The naming rules of one family of networks, as data: patterns of tensor names and the role each
+ * stands for, first match wins. Names may carry the family's prefix or not, as checkpoints of the
+ * bare model and of the model with a head differ in just that.
+ *
+ * @param modelType as in {@code model_type} of config.json; "unknown" for the general rules
+ * @param prefix of the base model's tensors in checkpoints of models with a head, or empty
+ */
+public record Architecture(String modelType, String prefix, List<Rule> rules) {
+
+  /** Names that match are of this role. */
+  record Rule(Pattern names, TensorRole role) {
+    static Rule of(String names, TensorRole role) {
+      return new Rule(Pattern.compile(names), role);
+    }
+  }
+
+  private static final Rule FACTORS =
+      Rule.of(".*\\.(ALinear|BLinear)\\.(weight|bias)", TensorRole.FACTOR);
+  private static final Rule BIASES = Rule.of(".*\\bbias|.*_bias", TensorRole.BIAS);
+
+  private static final Architecture GPT2 =
+      new Architecture(
+          "gpt2",
+          "transformer.",
+          List.of(
+              FACTORS,
+              Rule.of("h\\.\\d+\\.attn\\.(bias|masked_bias)", TensorRole.BUFFER),
+              Rule.of(
+                  "h\\.\\d+\\.(attn|crossattention)\\.(c_attn|c_proj|q_attn)\\.weight",
+                  TensorRole.CONV1D),
+              Rule.of("h\\.\\d+\\.mlp\\.(c_fc|c_proj)\\.weight", TensorRole.CONV1D),
+              Rule.of("(h\\.\\d+\\.)?ln_\\w+\\.(weight|bias)", TensorRole.NORM),
+              Rule.of("(wte|wpe)\\.weight", TensorRole.EMBEDDING),
+              Rule.of("(lm_head|score)\\.(weight|bias)", TensorRole.HEAD),
+              BIASES));
+
+  private static final Architecture BERT =
+      new Architecture(
+          "bert",
+          "bert.",
+          List.of(
+              FACTORS,
+              Rule.of("embeddings\\.position_ids", TensorRole.BUFFER),
+              Rule.of(".*LayerNorm\\.(weight|bias|gamma|beta)", TensorRole.NORM),
+              Rule.of("embeddings\\.\\w+_embeddings\\.weight", TensorRole.EMBEDDING),
+              Rule.of("(pooler|classifier|cls)\\..*", TensorRole.HEAD),
+              Rule.of(
+                  "encoder\\.layer\\.\\d+\\.attention\\.self\\.(query|key|value)\\.weight",
+                  TensorRole.LINEAR),
+              Rule.of(
+                  "encoder\\.layer\\.\\d+\\.(attention\\.output|intermediate|output)\\.dense\\.weight",
+                  TensorRole.LINEAR),
+              BIASES));
+
+  /** For networks without rules of their own: what the names of most families have in common. */
+  private static final Architecture GENERAL =
+      new Architecture(
+          "unknown",
+          "",
+          List.of(
+              FACTORS,
+              Rule.of("(.*\\.)?[\\w]*(norm|Norm|ln_)\\w*\\.(weight|bias)", TensorRole.NORM),
+              Rule.of(
+                  "(.*\\.)?(embed\\w*|\\w*embeddings?|wte|wpe|position_ids)(\\..*)?",
+                  TensorRole.EMBEDDING),
+              Rule.of(
+                  "(.*\\.)?(lm_head|score|classifier|pooler|head|cls)(\\..*)?", TensorRole.HEAD),
+              BIASES,
+              Rule.of(".*\\.weight", TensorRole.LINEAR)));
+
+  private static final Map<String, Architecture> KNOWN = Map.of("gpt2", GPT2, "bert", BERT);
+
+  public Architecture {
+    rules = List.copyOf(rules);
+  }
+
+  /** The rules for a model with this config; the general ones without a config or for others. */
+  public static Architecture of(Optional<ModelConfig> config) {
+    return config
+        .flatMap(known -> known.text("model_type"))
+        .map(type -> KNOWN.getOrDefault(type, GENERAL))
+        .orElse(GENERAL);
+  }
+
+  /** False for the general rules. */
+  public boolean isKnown() {
+    return !this.equals(GENERAL);
+  }
+
+  /** The name without the family's prefix. */
+  public String bareName(String name) {
+    return name.startsWith(prefix) ? name.substring(prefix.length()) : name;
+  }
+
+  /** What the tensor is. Only matrices are {@link TensorRole#isBlockMatrix() block matrices}. */
+  public TensorRole role(TensorInfo tensor) {
+    String name = bareName(tensor.name());
+    for (Rule rule : rules) {
+      if (rule.names().matcher(name).matches()) {
+        boolean wrongRank = rule.role().isBlockMatrix() && !tensor.shape().isMatrix();
+        return wrongRank ? TensorRole.OTHER : rule.role();
+      }
+    }
+    return TensorRole.OTHER;
+  }
+}

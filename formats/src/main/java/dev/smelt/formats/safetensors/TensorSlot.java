@@ -1,0 +1,140 @@
+package dev.smelt.formats.safetensors;
+
+import dev.smelt.formats.LimitException;
+import dev.smelt.formats.MismatchException;
+import dev.smelt.formats.NonFiniteException;
+import dev.smelt.formats.TensorInfo;
+import dev.smelt.formats.TensorView;
+import dev.smelt.formats.UnsupportedException;
+import dev.smelt.formats.codec.FloatCodec;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.util.concurrent.atomic.AtomicLong;
+
+/** The place of one tensor in a file being written. Parts may be written by several threads. */
+public final class TensorSlot {
+
+  /** Encoded and written at a time; fits the second-level cache. */
+  private static final int PART_ELEMENTS = 1 << 16;
+
+  /** Copied at a time. */
+  private static final long PART_BYTES = 1 << 24;
+
+  private final TensorInfo info;
+  private final SafetensorsWriter file;
+  private final long position;
+  private final AtomicLong written = new AtomicLong();
+
+  TensorSlot(TensorInfo info, SafetensorsWriter file, long position) {
+    this.info = info;
+    this.file = file;
+    this.position = position;
+  }
+
+  public TensorInfo info() {
+    return info;
+  }
+
+  /**
+   * Encodes {@code values[0 … count-1]} as elements {@code first …}, rounding once. Of types
+   * narrower than a byte, parts must start at a whole byte.
+   *
+   * @throws LimitException when a finite value is beyond the type's range
+   */
+  public void write(long first, double[] values, int count) {
+    FloatCodec codec = codec();
+    for (int at = 0; at < count; at += PART_ELEMENTS) {
+      int length = Math.min(PART_ELEMENTS, count - at);
+      double[] part = at == 0 && length == count ? values : slice(values, at, length);
+      ByteBuffer bytes = buffer(length);
+      int bad = codec.encode(part, length, MemorySegment.ofBuffer(bytes), 0);
+      require(bad < 0, first + at + bad, bad < 0 ? 0 : part[bad]);
+      put(bytes, first + at);
+    }
+  }
+
+  /** As {@link #write(long, double[], int)} from f32 values. */
+  public void write(long first, float[] values, int count) {
+    FloatCodec codec = codec();
+    for (int at = 0; at < count; at += PART_ELEMENTS) {
+      int length = Math.min(PART_ELEMENTS, count - at);
+      float[] part = at == 0 && length == count ? values : slice(values, at, length);
+      ByteBuffer bytes = buffer(length);
+      int bad = codec.encode(part, length, MemorySegment.ofBuffer(bytes), 0);
+      require(bad < 0, first + at + bad, bad < 0 ? 0 : part[bad]);
+      put(bytes, first + at);
+    }
+  }
+
+  /**
+   * Copies a tensor of the same type and shape byte for byte.
+   *
+   * @throws MismatchException when type or shape differ
+   */
+  public void copy(TensorView source) {
+    if (source.dtype() != info.dtype() || !source.shape().equals(info.shape())) {
+      throw new MismatchException(
+          "cannot copy tensor",
+          info.name(),
+          String.format(
+              "expected %s %s, found %s %s",
+              info.dtype().label(), info.shape(), source.dtype().label(), source.shape()),
+          "");
+    }
+    MemorySegment bytes = source.segment();
+    for (long at = 0; at < bytes.byteSize(); at += PART_BYTES) {
+      long length = Math.min(PART_BYTES, bytes.byteSize() - at);
+      file.write(bytes.asSlice(at, length).asByteBuffer(), position + at);
+      written.addAndGet(length);
+    }
+  }
+
+  /** True when as many bytes have been written as the tensor has. */
+  public boolean isComplete() {
+    return written.get() == info.bytes();
+  }
+
+  private ByteBuffer buffer(int elements) {
+    return ByteBuffer.allocate((int) info.dtype().bytes(elements));
+  }
+
+  private void put(ByteBuffer bytes, long first) {
+    int length = bytes.capacity();
+    file.write(bytes, position + info.dtype().bytes(first));
+    written.addAndGet(length);
+  }
+
+  private FloatCodec codec() {
+    return FloatCodec.of(info.dtype())
+        .orElseThrow(
+            () ->
+                new UnsupportedException(
+                    "cannot write numbers as " + info.dtype().label(), info.name(), "", ""));
+  }
+
+  private void require(boolean encoded, long index, double value) {
+    if (encoded) {
+      return;
+    }
+    if (!Double.isFinite(value)) {
+      throw new NonFiniteException(
+          "non-finite value",
+          info.name(),
+          "found " + value + " at index " + index + ", which " + info.dtype().label() + " lacks",
+          "choose a wider --dtype");
+    }
+    throw new LimitException(
+        "value out of range",
+        info.name(),
+        "found " + value + " at index " + index + ", beyond " + info.dtype().label(),
+        "choose a wider --dtype");
+  }
+
+  private static double[] slice(double[] values, int from, int length) {
+    return java.util.Arrays.copyOfRange(values, from, from + length);
+  }
+
+  private static float[] slice(float[] values, int from, int length) {
+    return java.util.Arrays.copyOfRange(values, from, from + length);
+  }
+}
