@@ -14,8 +14,11 @@ import java.util.regex.Pattern;
  *
  * @param modelType as in {@code model_type} of config.json; "unknown" for the general rules
  * @param prefix of the base model's tensors in checkpoints of models with a head, or empty
+ * @param tied bare name of a tensor → bare name of the tensor that stands for it where the config
+ *     ties word embeddings
  */
-public record Architecture(String modelType, String prefix, List<Rule> rules) {
+public record Architecture(
+    String modelType, String prefix, Map<String, String> tied, List<Rule> rules) {
 
   /** Names that match are of this role. */
   record Rule(Pattern names, TensorRole role) {
@@ -32,6 +35,7 @@ public record Architecture(String modelType, String prefix, List<Rule> rules) {
       new Architecture(
           "gpt2",
           "transformer.",
+          Map.of("lm_head.weight", "wte.weight"),
           List.of(
               FACTORS,
               Rule.of("h\\.\\d+\\.attn\\.(bias|masked_bias)", TensorRole.BUFFER),
@@ -48,6 +52,7 @@ public record Architecture(String modelType, String prefix, List<Rule> rules) {
       new Architecture(
           "bert",
           "bert.",
+          Map.of("cls.predictions.decoder.weight", "embeddings.word_embeddings.weight"),
           List.of(
               FACTORS,
               Rule.of("embeddings\\.position_ids", TensorRole.BUFFER),
@@ -67,6 +72,7 @@ public record Architecture(String modelType, String prefix, List<Rule> rules) {
       new Architecture(
           "unknown",
           "",
+          Map.of(),
           List.of(
               FACTORS,
               Rule.of("(.*\\.)?[\\w]*(norm|Norm|ln_)\\w*\\.(weight|bias)", TensorRole.NORM),
@@ -81,6 +87,7 @@ public record Architecture(String modelType, String prefix, List<Rule> rules) {
   private static final Map<String, Architecture> KNOWN = Map.of("gpt2", GPT2, "bert", BERT);
 
   public Architecture {
+    tied = Map.copyOf(tied);
     rules = List.copyOf(rules);
   }
 

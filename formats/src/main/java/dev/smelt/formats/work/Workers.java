@@ -1,0 +1,61 @@
+package dev.smelt.formats.work;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+
+/**
+ * Runs jobs on a fixed number of threads. Jobs start in the order given; the first failure stops
+ * those not yet started and is thrown to the caller.
+ */
+public final class Workers {
+
+  /** A pure function of named inputs to one output, or a part of one. */
+  public interface Job {
+    void run();
+  }
+
+  private Workers() {}
+
+  public static void run(int threads, List<? extends Job> jobs) {
+    if (threads < 1) {
+      throw new IllegalArgumentException("threads must be at least 1, found " + threads);
+    }
+    try (ExecutorService executor = Executors.newFixedThreadPool(threads)) {
+      List<Future<?>> running = new ArrayList<>(jobs.size());
+      for (Job job : jobs) {
+        running.add(executor.submit(job::run));
+      }
+      await(executor, running);
+    }
+  }
+
+  private static void await(ExecutorService executor, List<Future<?>> running) {
+    boolean finished = false;
+    try {
+      for (Future<?> job : running) {
+        job.get();
+      }
+      finished = true;
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof RuntimeException failure) {
+        throw failure;
+      }
+      if (e.getCause() instanceof Error failure) {
+        throw failure;
+      }
+      throw new IllegalStateException(e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new CancellationException("interrupted");
+    } finally {
+      if (!finished) {
+        executor.shutdownNow();
+      }
+    }
+  }
+}
