@@ -1,0 +1,92 @@
+package dev.smelt.gpu.engine;
+
+import ai.djl.engine.Engine;
+import dev.smelt.formats.StorageException;
+import dev.smelt.formats.UsageException;
+import dev.smelt.gpu.engine.DeviceChoice.Kind;
+import dev.smelt.gpu.torch.TorchDevice;
+import dev.smelt.gpu.torch.TorchEngine;
+
+/** The processor that does the heavy work. Everything made on it dies with it. */
+public final class ComputeDevice implements AutoCloseable {
+
+  private static final int NO_GPU = -1;
+
+  private final TorchDevice torch;
+  private final EngineInfo info;
+  private final int gpu;
+
+  private ComputeDevice(TorchDevice torch, EngineInfo info, int gpu) {
+    this.torch = torch;
+    this.info = info;
+    this.gpu = gpu;
+  }
+
+  /**
+   * Loads the engine, if it is not loaded yet, and opens a device of it.
+   *
+   * @param threads threads inside one operator; more than one changes the last digits of results
+   * @throws UsageException when a GPU is asked for that is not there
+   * @throws StorageException when the native libraries cannot be loaded
+   */
+  public static ComputeDevice open(DeviceChoice choice, int threads) {
+    if (threads < 1) {
+      throw new UsageException("cannot compute with " + threads + " threads", "use 1 or more");
+    }
+    Engine engine = TorchEngine.load(choice.kind() == Kind.GPU, threads);
+    int gpus = TorchEngine.gpus(engine);
+    EngineInfo info =
+        new EngineInfo(
+            Engine.getDjlVersion(), engine.getVersion(), TorchEngine.flavour(), gpus, threads);
+    int gpu =
+        switch (choice.kind()) {
+          case CPU -> NO_GPU;
+          case AUTO -> gpus > 0 ? 0 : NO_GPU;
+          case GPU -> requireGpu(choice, info);
+        };
+    return new ComputeDevice(TorchDevice.open(engine, gpu, threads), info, gpu);
+  }
+
+  private static int requireGpu(DeviceChoice choice, EngineInfo info) {
+    if (choice.index() < info.gpus()) {
+      return choice.index();
+    }
+    throw new UsageException(
+        "no device " + choice + ": PyTorch " + info.flavour() + " sees " + info.gpus() + " GPUs",
+        info.gpus() == 0
+            ? "use --device cpu, or point PYTORCH_LIBRARY_PATH at a CUDA build of PyTorch "
+                + info.engineVersion()
+            : "use gpu:0 to gpu:" + (info.gpus() - 1));
+  }
+
+  /** For a person: "CPU, 2 threads" or "GPU 0". */
+  public String description() {
+    if (isGpu()) {
+      return "GPU " + gpu;
+    }
+    return "CPU, " + info.threads() + (info.threads() == 1 ? " thread" : " threads");
+  }
+
+  public boolean isGpu() {
+    return gpu != NO_GPU;
+  }
+
+  public EngineInfo info() {
+    return info;
+  }
+
+  /** A new workspace; close it to free what was computed in it. */
+  public LinearAlgebra linearAlgebra() {
+    return new LinearAlgebra(new TorchKernels(torch));
+  }
+
+  /** The device as the rest of this module sees it. */
+  public TorchDevice torch() {
+    return torch;
+  }
+
+  @Override
+  public void close() {
+    torch.close();
+  }
+}

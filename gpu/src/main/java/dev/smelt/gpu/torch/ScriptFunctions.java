@@ -1,0 +1,117 @@
+package dev.smelt.gpu.torch;
+
+import ai.djl.engine.EngineException;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.engine.PtNDManager;
+import ai.djl.pytorch.engine.PtSymbolBlock;
+import ai.djl.pytorch.jni.IValue;
+import ai.djl.pytorch.jni.IValueUtils;
+import ai.djl.pytorch.jni.JniUtils;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * The operators that DJL does not offer, as methods of one TorchScript module. Gradients flow
+ * through them as through any other operator.
+ */
+public final class ScriptFunctions implements AutoCloseable {
+
+  private static final String CLASS_NAME = "Functions";
+
+  private static final String CODE =
+      """
+      class Functions(Module):
+        __parameters__ = []
+        __buffers__ = []
+        training : bool
+        def eigh(self: __torch__.Functions, x: Tensor) -> Tuple[Tensor, Tensor]:
+          values, vectors = torch.linalg_eigh(x, "L")
+          return (torch.flip(values, [0]), torch.flip(vectors, [1]))
+        def svd(self: __torch__.Functions, x: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+          u, s, vt = torch.linalg_svd(x, False)
+          return (u, s, vt)
+        def qr(self: __torch__.Functions, x: Tensor) -> Tuple[Tensor, Tensor]:
+          q, r = torch.linalg_qr(x, "reduced")
+          return (q, r)
+        def cholesky(self: __torch__.Functions, x: Tensor) -> Tuple[Tensor, Tensor]:
+          l, info = torch.linalg_cholesky_ex(x, upper=False, check_errors=False)
+          return (l, info)
+        def solve(self: __torch__.Functions, a: Tensor, b: Tensor) -> Tuple[Tensor, Tensor]:
+          x, info = torch.linalg_solve_ex(a, b, left=True, check_errors=False)
+          return (x, info)
+        def gelu_tanh(self: __torch__.Functions, x: Tensor) -> Tensor:
+          return torch.gelu(x, approximate="tanh")
+        def silu(self: __torch__.Functions, x: Tensor) -> Tensor:
+          return torch.silu(x)
+        def index_add(self: __torch__.Functions, x: Tensor, rows: Tensor, y: Tensor) -> Tensor:
+          return torch.index_add(x, 0, rows, y)
+      """;
+
+  private final PtSymbolBlock module;
+
+  private ScriptFunctions(PtSymbolBlock module) {
+    this.module = module;
+  }
+
+  static ScriptFunctions load(NDManager manager) {
+    byte[] archive = ScriptArchive.of(CLASS_NAME, CODE);
+    try {
+      return new ScriptFunctions(
+          JniUtils.loadModule(
+              (PtNDManager) manager, new ByteArrayInputStream(archive), false, false));
+    } catch (IOException e) {
+      throw new UncheckedIOException("reading from memory failed", e);
+    }
+  }
+
+  /**
+   * Calls a method that returns one tensor.
+   *
+   * @param manager owns the result
+   */
+  public NDArray call(NDManager manager, String method, NDArray... arguments) {
+    try (IValue result = run(method, arguments)) {
+      return result.toTensor((PtNDManager) manager);
+    }
+  }
+
+  /** Calls a method that returns a tuple of tensors, all owned by {@code manager}. */
+  public List<NDArray> callForTuple(NDManager manager, String method, NDArray... arguments) {
+    List<NDArray> tensors = new ArrayList<>();
+    try (IValue result = run(method, arguments)) {
+      for (IValue element : result.toIValueTuple()) {
+        try (element) {
+          tensors.add(element.toTensor((PtNDManager) manager));
+        }
+      }
+    }
+    return tensors;
+  }
+
+  private IValue run(String method, NDArray... arguments) {
+    // Per thread in libtorch; with it on, the first calls of a method take seconds.
+    JniUtils.setGraphExecutorOptimize(false);
+    IValue[] values =
+        Stream.of(arguments).map(a -> IValue.from((PtNDArray) a)).toArray(IValue[]::new);
+    try {
+      return IValueUtils.runMethod(module, method, values);
+    } catch (EngineException e) {
+      throw new DeviceException(method + " failed on the device: " + e.getMessage(), e);
+    } finally {
+      for (IValue value : values) {
+        value.close();
+      }
+    }
+  }
+
+  @Override
+  public void close() {
+    module.close();
+  }
+}

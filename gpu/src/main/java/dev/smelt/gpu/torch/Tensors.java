@@ -1,0 +1,66 @@
+package dev.smelt.gpu.torch;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import dev.smelt.formats.NonFiniteException;
+import dev.smelt.formats.TensorView;
+
+/**
+ * The one door between files and the device. Everything passes it as f32 or f64: an array of type
+ * BFLOAT16 or INT16 aborts the whole process inside DJL, so none is ever made.
+ */
+public final class Tensors {
+
+  /** Elements copied at a time, 64 MiB of f32: bounds the heap and stays below 2 GiB a buffer. */
+  private static final int CHUNK = 16 << 20;
+
+  private Tensors() {}
+
+  /**
+   * Decodes a stored tensor to f32 on the device.
+   *
+   * @throws NonFiniteException at the first NaN or infinity
+   */
+  public static NDArray upload(NDManager manager, TensorView view) {
+    Shape shape = new Shape(view.shape().sizes().toArray());
+    NDArray target = manager.create(shape, DataType.FLOAT32);
+    NDArray flat = target.reshape(view.elements());
+    for (long at = 0; at < view.elements(); at += CHUNK) {
+      float[] values = new float[(int) Math.min(CHUNK, view.elements() - at)];
+      view.read(at, values.length, values);
+      requireFinite(view.name(), at, values);
+      try (NDArray chunk = manager.create(values)) {
+        flat.set(new NDIndex().addSliceDim(at, at + values.length), chunk);
+      }
+    }
+    flat.close();
+    return target;
+  }
+
+  private static void requireFinite(String name, long first, float[] values) {
+    for (int i = 0; i < values.length; i++) {
+      if (!Float.isFinite(values[i])) {
+        throw new NonFiniteException(
+            "weight is not finite",
+            name,
+            "element " + (first + i) + " is " + values[i],
+            "a network with such a weight has no loss; repair or re-export the checkpoint");
+      }
+    }
+  }
+
+  public static NDArray ofInts(NDManager manager, int[] values, long... shape) {
+    long[] wide = new long[values.length];
+    for (int i = 0; i < values.length; i++) {
+      wide[i] = values[i];
+    }
+    return manager.create(wide, new Shape(shape));
+  }
+
+  public static NDArray ofFloats(NDManager manager, float[] values, long... shape) {
+    return manager.create(values, new Shape(shape));
+  }
+}

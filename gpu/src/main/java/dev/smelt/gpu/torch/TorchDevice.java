@@ -1,0 +1,43 @@
+package dev.smelt.gpu.torch;
+
+import ai.djl.Device;
+import ai.djl.engine.Engine;
+import ai.djl.ndarray.NDManager;
+import ai.djl.pytorch.jni.JniUtils;
+
+/** One device of the engine, with the functions that DJL lacks. */
+public final class TorchDevice implements AutoCloseable {
+
+  private final NDManager root;
+  private final ScriptFunctions functions;
+
+  private TorchDevice(NDManager root, ScriptFunctions functions) {
+    this.root = root;
+    this.functions = functions;
+  }
+
+  /**
+   * @param gpu index of the GPU, or -1 for the CPU
+   * @param threads threads inside one operator
+   */
+  public static TorchDevice open(Engine engine, int gpu, int threads) {
+    JniUtils.setNumThreads(threads);
+    NDManager root = engine.newBaseManager(gpu < 0 ? Device.cpu() : Device.gpu(gpu));
+    return new TorchDevice(root, ScriptFunctions.load(root));
+  }
+
+  /** A manager whose close frees all that was made in it. DJL frees nothing by itself. */
+  public NDManager scope() {
+    return root.newSubManager();
+  }
+
+  public ScriptFunctions functions() {
+    return functions;
+  }
+
+  @Override
+  public void close() {
+    functions.close();
+    root.close();
+  }
+}
