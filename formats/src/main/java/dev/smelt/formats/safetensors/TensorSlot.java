@@ -9,6 +9,7 @@ import dev.smelt.formats.UnsupportedException;
 import dev.smelt.formats.codec.FloatCodec;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicLong;
 
 /** The place of one tensor in a file being written. Parts may be written by several threads. */
@@ -72,15 +73,14 @@ public final class TensorSlot {
    * @throws MismatchException when type or shape differ
    */
   public void copy(TensorView source) {
-    if (source.dtype() != info.dtype() || !source.shape().equals(info.shape())) {
+    if (source.dtype() != info.dtype()) {
       throw new MismatchException(
           "cannot copy tensor",
           info.name(),
-          String.format(
-              "expected %s %s, found %s %s",
-              info.dtype().label(), info.shape(), source.dtype().label(), source.shape()),
+          "expected " + info.dtype().label() + ", found " + source.dtype().label(),
           "");
     }
+    requireShape(source);
     MemorySegment bytes = source.segment();
     for (long at = 0; at < bytes.byteSize(); at += PART_BYTES) {
       long length = Math.min(PART_BYTES, bytes.byteSize() - at);
@@ -89,9 +89,40 @@ public final class TensorSlot {
     }
   }
 
+  /**
+   * Writes a whole tensor of the same shape, byte for byte where the types are equal and otherwise
+   * rounded to this slot's type.
+   *
+   * @throws MismatchException when the shapes differ
+   * @throws LimitException when a finite value is beyond the type's range
+   */
+  public void transfer(TensorView source) {
+    if (source.dtype() == info.dtype()) {
+      copy(source);
+      return;
+    }
+    requireShape(source);
+    double[] part = new double[(int) Math.min(PART_ELEMENTS, source.elements())];
+    for (long at = 0; at < source.elements(); at += part.length) {
+      int count = (int) Math.min(part.length, source.elements() - at);
+      source.read(at, count, part);
+      write(at, part, count);
+    }
+  }
+
   /** True when as many bytes have been written as the tensor has. */
   public boolean isComplete() {
     return written.get() == info.bytes();
+  }
+
+  private void requireShape(TensorView source) {
+    if (!source.shape().equals(info.shape())) {
+      throw new MismatchException(
+          "cannot copy tensor",
+          info.name(),
+          "expected shape " + info.shape() + ", found " + source.shape(),
+          "");
+    }
   }
 
   private ByteBuffer buffer(int elements) {
@@ -131,10 +162,10 @@ public final class TensorSlot {
   }
 
   private static double[] slice(double[] values, int from, int length) {
-    return java.util.Arrays.copyOfRange(values, from, from + length);
+    return Arrays.copyOfRange(values, from, from + length);
   }
 
   private static float[] slice(float[] values, int from, int length) {
-    return java.util.Arrays.copyOfRange(values, from, from + length);
+    return Arrays.copyOfRange(values, from, from + length);
   }
 }

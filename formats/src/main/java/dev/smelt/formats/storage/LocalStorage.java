@@ -3,6 +3,7 @@ package dev.smelt.formats.storage;
 import dev.smelt.formats.LimitException;
 import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.StorageException;
+import dev.smelt.formats.UsageException;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -13,6 +14,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** The local file system. */
 final class LocalStorage implements Storage {
@@ -72,6 +74,19 @@ final class LocalStorage implements Storage {
     } catch (IOException e) {
       throw new StorageException("cannot read", file, e);
     }
+  }
+
+  @Override
+  public Scratch scratch(Path target) {
+    Path folder = target.toAbsolutePath().normalize();
+    while (!Files.isDirectory(folder)) {
+      @Nullable Path parent = folder.getParent();
+      if (parent == null) {
+        throw new UsageException("cannot write to " + target, "name a file or a new folder");
+      }
+      folder = parent;
+    }
+    return new LocalScratch(folder);
   }
 
   @Override

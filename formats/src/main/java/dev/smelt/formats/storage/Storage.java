@@ -30,6 +30,9 @@ public interface Storage {
   /** A file mapped read-only for as long as {@code arena} lives; any size. */
   MemorySegment map(Path file, Arena arena);
 
+  /** A place for intermediate data on the same disk as {@code target}, gone when it is closed. */
+  Scratch scratch(Path target);
+
   /** Begins an all-or-nothing write of {@code target}, which appears only when it is committed. */
   Staging stage(Path target, boolean overwrite);
 }

@@ -1,0 +1,39 @@
+# Two commands do everything: `make demo` and `make test`.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+# A JDK new enough, even where the default java is older; see bin/find-jdk.
+JDK := $(shell bin/find-jdk)
+export JAVA_HOME := $(JDK)
+MVN := bin/quiet-mvn
+
+.PHONY: help build test demo bench format clean jdk
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+jdk:
+	@bin/find-jdk > /dev/null
+
+build: jdk ## compile and make bin/smelt runnable
+	@$(MVN) -DskipTests package
+	@bin/make-aot
+
+test: jdk ## every check: formatting, static analysis, unit, contract and command-line tests
+	@$(MVN) spotless:check
+	@$(MVN) -DskipTests package
+	@$(MVN) verify
+	@bin/test-summary
+
+demo: build ## run the main job on testdata and write a report
+	@bin/demo
+
+bench: build ## measure; see docs/results.md
+	@bin/bench
+
+format: jdk ## apply the house formatting
+	@$(MVN) spotless:apply
+
+clean: ## remove everything that was built
+	@rm -rf demo target */target

@@ -1,0 +1,11 @@
+package dev.smelt.compress.factorize;
+
+/** Which sums of the Fisher information weight a matrix. */
+public enum Side {
+  /** R = diag(√d) with d over inputs. */
+  INPUT,
+  /** L = diag(√d) with d over outputs. */
+  OUTPUT,
+  /** Both; optimal where the Fisher information is an outer product. */
+  BOTH
+}

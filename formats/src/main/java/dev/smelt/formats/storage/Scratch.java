@@ -1,0 +1,13 @@
+package dev.smelt.formats.storage;
+
+import java.lang.foreign.MemorySegment;
+
+/** Intermediate data that would not fit into memory; it lives on disk until this is closed. */
+public interface Scratch extends AutoCloseable {
+
+  /** Copies {@code bytes} to disk and returns them mapped, read-only, until {@link #close()}. */
+  MemorySegment store(MemorySegment bytes);
+
+  @Override
+  void close();
+}

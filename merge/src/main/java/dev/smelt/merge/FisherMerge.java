@@ -1,0 +1,117 @@
+package dev.smelt.merge;
+
+import dev.smelt.formats.UsageException;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Fisher-weighted average, per parameter θ* = Σ cᵢFᵢθᵢ / Σ cᵢFᵢ.
+ *
+ * <p>cᵢ = λᵢ/‖Fᵢ‖₂ with the norm over all merged parameters of model i, or λᵢ without
+ * normalisation; Fᵢ is floored at {@code floor} before it is weighted. Where the denominator is
+ * zero the result is Σ λᵢθᵢ. Computed as θ₁ + Σ wᵢ(θᵢ − θ₁) with wᵢ = cᵢFᵢ / Σ cⱼFⱼ, so that equal
+ * models give that model bit for bit. Matena and Raffel, "Merging Models with Fisher-Weighted
+ * Averaging", NeurIPS 2022, arXiv 2111.09832; the floor and the norm are those of their code.
+ *
+ * @param weights λ, one per model in any scale; empty for equal ones
+ * @param normalize divide each model's Fisher by its norm, so that models measured on other data or
+ *     with other losses count alike
+ * @param floor smallest Fisher value; keeps parameters that no data touched from being decided by
+ *     rounding
+ * @param favorFirst floor the first model only, so that it decides where nothing else does
+ */
+public record FisherMerge(List<Double> weights, boolean normalize, double floor, boolean favorFirst)
+    implements MergeMethod {
+
+  public static final double DEFAULT_FLOOR = 1e-6;
+
+  public static final MethodDescription DESCRIPTION =
+      new MethodDescription(
+          "fisher",
+          "Average in which every parameter counts by its Fisher information",
+          "θ* = Σ cᵢ Fᵢ θᵢ / Σ cᵢ Fᵢ, cᵢ = λᵢ / ‖Fᵢ‖₂",
+          "Matena and Raffel, Merging Models with Fisher-Weighted Averaging, NeurIPS 2022,"
+              + " arXiv 2111.09832",
+          List.of(
+              new MethodDescription.Parameter(
+                  "--fisher", "statistics file of each model, in order", "one per model", "none"),
+              new MethodDescription.Parameter(
+                  "--weight",
+                  "λ of each model, scaled to sum to one",
+                  ">= 0, positive sum",
+                  "equal"),
+              new MethodDescription.Parameter(
+                  "--no-normalize", "use cᵢ = λᵢ", "flag", "off: cᵢ = λᵢ / ‖Fᵢ‖₂"),
+              new MethodDescription.Parameter(
+                  "--floor", "smallest Fisher value", ">= 0", Double.toString(DEFAULT_FLOOR)),
+              new MethodDescription.Parameter(
+                  "--favor-first", "floor the first model only", "flag", "off")));
+
+  public FisherMerge {
+    weights = List.copyOf(weights);
+    if (!(floor >= 0) || Double.isInfinite(floor)) {
+      throw new UsageException("--floor " + floor + " is out of range", "use a finite number >= 0");
+    }
+  }
+
+  @Override
+  public MethodDescription description() {
+    return DESCRIPTION;
+  }
+
+  @Override
+  public boolean usesFisher() {
+    return true;
+  }
+
+  @Override
+  public Prepared prepare(MergePlan plan) {
+    double[] lambda = Weights.normalized(weights, plan.models(), false);
+    double[] coefficients = lambda.clone();
+    Map<String, Object> parameters = new LinkedHashMap<>();
+    parameters.put("method", DESCRIPTION.name());
+    parameters.put("weights", lambda);
+    parameters.put("normalize", normalize);
+    parameters.put("floor", floor);
+    parameters.put("favorFirst", favorFirst);
+    if (normalize) {
+      double[] norms = new double[lambda.length];
+      for (int i = 0; i < norms.length; i++) {
+        norms[i] = FisherNorm.of(plan, i);
+        // An all-zero Fisher says nothing of its model; only the floor speaks for it.
+        coefficients[i] = norms[i] == 0 ? lambda[i] : lambda[i] / norms[i];
+      }
+      parameters.put("fisherNorms", norms);
+    }
+    return new Prepared(
+        (theta, fisher, count, merged) -> merge(lambda, coefficients, theta, fisher, count, merged),
+        parameters);
+  }
+
+  private void merge(
+      double[] lambda,
+      double[] coefficients,
+      double[][] theta,
+      double[][] fisher,
+      int count,
+      double[] merged) {
+    int models = theta.length;
+    for (int k = 0; k < count; k++) {
+      double first = theta[0][k];
+      double denominator = 0;
+      double pull = 0;
+      double plainPull = 0;
+      for (int i = 0; i < models; i++) {
+        boolean floored = i == 0 || !favorFirst;
+        double information = floored ? Math.max(fisher[i][k], floor) : fisher[i][k];
+        double weight = coefficients[i] * information;
+        double step = theta[i][k] - first;
+        denominator += weight;
+        pull += weight * step;
+        plainPull += lambda[i] * step;
+      }
+      merged[k] = first + (denominator > 0 ? pull / denominator : plainPull);
+    }
+  }
+}

@@ -1,0 +1,19 @@
+package dev.smelt.merge;
+
+import dev.smelt.formats.Checkpoint;
+import dev.smelt.gpu.statistics.Statistics;
+import java.util.Optional;
+
+/**
+ * A model to be merged.
+ *
+ * @param sha256 {@link dev.smelt.formats.manifest.ContentHash} of the checkpoint
+ * @param fisher its statistics, for methods that use them
+ */
+public record MergeInput(Checkpoint checkpoint, String sha256, Optional<Fisher> fisher) {
+
+  /**
+   * @param sha256 of the file
+   */
+  public record Fisher(Statistics statistics, String sha256) {}
+}

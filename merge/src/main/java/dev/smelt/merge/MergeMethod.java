@@ -1,0 +1,40 @@
+package dev.smelt.merge;
+
+import dev.smelt.formats.UsageException;
+import java.util.Map;
+
+/** One way of combining the same tensor of several models. */
+public sealed interface MergeMethod permits LinearMerge, FisherMerge {
+
+  MethodDescription description();
+
+  /** True when every model must come with its Fisher information. */
+  boolean usesFisher();
+
+  /**
+   * Looks at everything that is to be merged, once, and returns the arithmetic for a chunk.
+   *
+   * @throws UsageException when the parameters do not fit the number of models
+   */
+  Prepared prepare(MergePlan plan);
+
+  /**
+   * A method ready to run.
+   *
+   * @param parameters as they took effect, for the manifest
+   */
+  record Prepared(ChunkKernel kernel, Map<String, Object> parameters) {}
+
+  /** The arithmetic of one chunk of one tensor, in f64. Called by several threads at once. */
+  interface ChunkKernel {
+
+    /**
+     * @param theta {@code theta[i][k]} is element k of model i
+     * @param fisher likewise the diagonal Fisher information; no rows for methods that do not use
+     *     it
+     * @param count elements in the chunk
+     * @param merged the result, {@code merged[0 … count-1]}
+     */
+    void merge(double[][] theta, double[][] fisher, int count, double[] merged);
+  }
+}
