@@ -1,2 +1,5 @@
-@org.jspecify.annotations.NullMarked
+/** The command line: options in, exit codes and results out. */
+@NullMarked
 package dev.smelt.cli;
+
+import org.jspecify.annotations.NullMarked;

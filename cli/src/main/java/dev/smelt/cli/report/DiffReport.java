@@ -1,0 +1,90 @@
+package dev.smelt.cli.report;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Two checkpoints compared, and perhaps others beside them. Its JSON form is the output of {@code
+ * smelt diff --json}; names of components are stable keys. Absent parts are null and left out.
+ *
+ * @param before the reference
+ * @param after what it became
+ * @param also further checkpoints for the table and the plot of accuracy against size
+ * @param tensors every tensor of either dense model, in the order of {@code before}
+ * @param notes decisions and oddities the reader should know of, one sentence each
+ * @param commands how to make {@code after} and this report again, oldest first
+ */
+public record DiffReport(
+    Model before,
+    Model after,
+    List<Model> also,
+    List<TensorDiff> tensors,
+    List<String> notes,
+    List<String> commands) {
+
+  public DiffReport {
+    also = List.copyOf(also);
+    tensors = List.copyOf(tensors);
+    notes = List.copyOf(notes);
+    commands = List.copyOf(commands);
+  }
+
+  /**
+   * One checkpoint and, where data was given, how well it does on it.
+   *
+   * @param name short, for tables and plots
+   * @param path as given
+   * @param method what made it, from its manifest: "merge fisher", "factorize fisher keep 0.5"
+   * @param sha256 of its content
+   * @param bytes of its tensors as stored
+   * @param parameters stored elements
+   * @param loss nats per token, or per example for classifiers; the mean over the data sets
+   * @param perplexity exp(loss), for language models
+   * @param accuracy of the next token or of the class; the mean over the data sets
+   * @param scores one per data set
+   */
+  public record Model(
+      String name,
+      String path,
+      @Nullable String method,
+      String sha256,
+      long bytes,
+      long parameters,
+      @Nullable Double loss,
+      @Nullable Double perplexity,
+      @Nullable Double accuracy,
+      List<Score> scores) {
+
+    public Model {
+      scores = List.copyOf(scores);
+    }
+  }
+
+  /** A model on one data set. */
+  public record Score(
+      String data,
+      double loss,
+      @Nullable Double perplexity,
+      double accuracy,
+      long examples,
+      long tokens) {}
+
+  /**
+   * One tensor of the dense models.
+   *
+   * @param status "same", "changed", "added" or "removed"
+   * @param shape of the dense tensor
+   * @param relativeError ‖before − after‖ / ‖before‖ (Frobenius), null when only one side has it
+   * @param rank of the factors it is stored as in {@code after}
+   * @param sparsity zeros / elements in {@code after}; null when removed
+   */
+  public record TensorDiff(
+      String name,
+      String status,
+      String shape,
+      @Nullable Double relativeError,
+      @Nullable Integer rank,
+      @Nullable Double sparsity,
+      long bytesBefore,
+      long bytesAfter) {}
+}
