@@ -10,10 +10,4 @@ import java.util.Optional;
  * @param sha256 {@link dev.smelt.formats.manifest.ContentHash} of the checkpoint
  * @param fisher its statistics, for methods that use them
  */
-public record MergeInput(Checkpoint checkpoint, String sha256, Optional<Fisher> fisher) {
-
-  /**
-   * @param sha256 of the file
-   */
-  public record Fisher(Statistics statistics, String sha256) {}
-}
+public record MergeInput(Checkpoint checkpoint, String sha256, Optional<Statistics> fisher) {}

@@ -63,7 +63,7 @@ public final class MergePlanner {
   private MergePlan plan() {
     requireOneArchitecture();
     requireDense();
-    if (usesFisher) {
+    if (usesFisher && !options.anyModel()) {
       requireOwnFisher();
     }
     Checkpoint first = inputs.getFirst().checkpoint();
@@ -149,23 +149,22 @@ public final class MergePlanner {
     List<TensorView> fisher = new ArrayList<>();
     for (int model = 0; model < theta.size(); model++) {
       TensorView parameter = theta.get(model);
-      MergeInput.Fisher source = fisher(model);
+      Statistics source = fisher(model);
       TensorView diagonal =
           source
-              .statistics()
               .diagonal(parameter.name())
-              .or(() -> tiedDiagonal(name, source.statistics()))
+              .or(() -> tiedDiagonal(name, source))
               .orElseThrow(
                   () ->
                       new NotFoundException(
                           "no Fisher information for a tensor",
-                          source.statistics().path() + "|" + parameter.name(),
+                          source.path() + "|" + parameter.name(),
                           "",
                           "compute the statistics of this model again"));
       if (!diagonal.shape().equals(parameter.shape())) {
         throw new MismatchException(
             "Fisher information of another shape",
-            source.statistics().path() + "|" + parameter.name(),
+            source.path() + "|" + parameter.name(),
             "expected " + parameter.shape() + ", found " + diagonal.shape(),
             "compute the statistics of this model again");
       }
@@ -185,7 +184,7 @@ public final class MergePlanner {
         .or(() -> statistics.diagonal(architecture.prefix() + embedding));
   }
 
-  private MergeInput.Fisher fisher(int model) {
+  private Statistics fisher(int model) {
     return inputs
         .get(model)
         .fisher()
@@ -198,7 +197,7 @@ public final class MergePlanner {
 
   private void requireOwnFisher() {
     for (int model = 0; model < inputs.size(); model++) {
-      fisher(model).statistics().requireModel(inputs.get(model).sha256());
+      fisher(model).requireModel(inputs.get(model).sha256());
     }
   }
 

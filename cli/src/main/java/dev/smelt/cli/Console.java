@@ -1,0 +1,55 @@
+package dev.smelt.cli;
+
+import dev.smelt.formats.Progress;
+import java.io.PrintStream;
+import java.util.Map;
+
+/** Where results, progress and refusals go. */
+public final class Console {
+
+  private static final int DEFAULT_WIDTH = 100;
+
+  /** Set by the launcher when standard error is a terminal, which Java cannot tell by itself. */
+  private static final String TERMINAL_PROPERTY = "smelt.terminal";
+
+  private final PrintStream out;
+  private final PrintStream err;
+  private final Map<String, String> environment;
+
+  Console(PrintStream out, PrintStream err, Map<String, String> environment) {
+    this.out = out;
+    this.err = err;
+    this.environment = Map.copyOf(environment);
+  }
+
+  public PrintStream out() {
+    return out;
+  }
+
+  PrintStream err() {
+    return err;
+  }
+
+  /** Columns of the terminal, from COLUMNS where it is set. */
+  public int width() {
+    String columns = environment.get("COLUMNS");
+    return columns != null && columns.matches("\\d{2,4}")
+        ? Integer.parseInt(columns)
+        : DEFAULT_WIDTH;
+  }
+
+  /** False where NO_COLOR is set or standard output is not a terminal. */
+  public boolean colour() {
+    return environment.getOrDefault("NO_COLOR", "").isEmpty()
+        && System.console() != null
+        && System.console().isTerminal();
+  }
+
+  void refuse(String message) {
+    err.println("smelt: " + message);
+  }
+
+  Progress progress(boolean quiet) {
+    return quiet ? Progress.NONE : new ConsoleProgress(err, Boolean.getBoolean(TERMINAL_PROPERTY));
+  }
+}

@@ -1,0 +1,122 @@
+package dev.smelt.cli;
+
+import dev.smelt.cli.command.DiffCommand;
+import dev.smelt.cli.command.DoctorCommand;
+import dev.smelt.cli.command.EvalCommand;
+import dev.smelt.cli.command.ExpandCommand;
+import dev.smelt.cli.command.FactorizeCommand;
+import dev.smelt.cli.command.FisherCommand;
+import dev.smelt.cli.command.InspectCommand;
+import dev.smelt.cli.command.MergeCommand;
+import dev.smelt.cli.command.VerifyCommand;
+import dev.smelt.formats.Progress;
+import dev.smelt.formats.UsageException;
+import dev.smelt.gpu.engine.ComputeDevice;
+import dev.smelt.gpu.engine.DeviceChoice;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.HelpCommand;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ScopeType;
+
+/** The root of the command line and the options that every command takes. */
+@Command(
+    name = "smelt",
+    description = "Melts model checkpoints together and burns off what they do not need.",
+    mixinStandardHelpOptions = true,
+    versionProvider = Version.class,
+    scope = ScopeType.INHERIT,
+    sortOptions = false,
+    usageHelpAutoWidth = true,
+    synopsisSubcommandLabel = "COMMAND",
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:done",
+      "1:done, but a gate failed or a check found a difference",
+      "2:the command line is wrong",
+      "3:an input is missing, broken or does not fit",
+      "4:the disk refused: rights, space, an unwritable target",
+      "5:an error in smelt itself",
+      "130:interrupted"
+    },
+    subcommands = {
+      InspectCommand.class,
+      FisherCommand.class,
+      MergeCommand.class,
+      FactorizeCommand.class,
+      ExpandCommand.class,
+      EvalCommand.class,
+      DiffCommand.class,
+      VerifyCommand.class,
+      DoctorCommand.class,
+      HelpCommand.class
+    })
+public final class Smelt {
+
+  private final Console console;
+
+  @Option(
+      names = "--json",
+      scope = ScopeType.INHERIT,
+      description = "Print the result as one JSON document.")
+  private boolean json;
+
+  @Option(names = "--quiet", scope = ScopeType.INHERIT, description = "Show no progress.")
+  private boolean quiet;
+
+  @Option(
+      names = "--debug",
+      scope = ScopeType.INHERIT,
+      description = "Show stack traces of refusals and errors.")
+  private boolean debug;
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      scope = ScopeType.INHERIT,
+      description =
+          "Threads to use (all processors). With a network or a decomposition the last digits of"
+              + " results depend on it.")
+  private int threads = Runtime.getRuntime().availableProcessors();
+
+  @Option(
+      names = "--device",
+      paramLabel = "auto|cpu|gpu[:i]",
+      scope = ScopeType.INHERIT,
+      description = "Where to compute (auto: the first GPU, else the CPU).")
+  private String device = "auto";
+
+  Smelt(Console console) {
+    this.console = console;
+  }
+
+  public Console console() {
+    return console;
+  }
+
+  public boolean json() {
+    return json;
+  }
+
+  boolean debug() {
+    return debug;
+  }
+
+  /**
+   * @throws UsageException when fewer than one was asked for
+   */
+  public int threads() {
+    if (threads < 1) {
+      throw new UsageException("--threads " + threads + " is out of range", "use 1 or more");
+    }
+    return threads;
+  }
+
+  public Progress progress() {
+    return console.progress(quiet);
+  }
+
+  /** Loads the engine; the caller closes the device. */
+  public ComputeDevice openDevice() {
+    return ComputeDevice.open(DeviceChoice.parse(device), threads());
+  }
+}

@@ -1,0 +1,76 @@
+package dev.smelt.cli;
+
+import dev.smelt.formats.DType;
+import dev.smelt.formats.UsageException;
+import java.util.Locale;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** Sizes and types as people write them. */
+public final class Units {
+
+  private static final Pattern SIZE = Pattern.compile("(\\d+(?:\\.\\d+)?)\\s*([KMGT]?i?)B?");
+  private static final Map<String, Long> FACTORS =
+      Map.of(
+          "", 1L,
+          "K", 1_000L,
+          "M", 1_000_000L,
+          "G", 1_000_000_000L,
+          "T", 1_000_000_000_000L,
+          "Ki", 1L << 10,
+          "Mi", 1L << 20,
+          "Gi", 1L << 30,
+          "Ti", 1L << 40);
+
+  private Units() {}
+
+  /**
+   * Reads "5GB", "500M", "1.5GiB": decimal units unless there is an i.
+   *
+   * @throws UsageException on anything else
+   */
+  public static long bytes(String option, String text) {
+    Matcher match = SIZE.matcher(text);
+    Long factor = match.matches() ? FACTORS.get(match.group(2)) : null;
+    if (factor == null) {
+      throw new UsageException(
+          option + " '" + text + "' is not a size", "use a number and KB, MB, GB or GiB");
+    }
+    return Math.round(Double.parseDouble(match.group(1)) * factor);
+  }
+
+  /** "3.8 MB". */
+  public static String bytes(long count) {
+    String[] units = {"B", "kB", "MB", "GB", "TB"};
+    double value = count;
+    int unit = 0;
+    while (value >= 999.95 && unit < units.length - 1) {
+      value /= 1000;
+      unit++;
+    }
+    return unit == 0 ? count + " B" : String.format(Locale.ROOT, "%.1f %s", value, units[unit]);
+  }
+
+  /** "1,880,832". */
+  public static String count(long count) {
+    return String.format(Locale.ROOT, "%,d", count);
+  }
+
+  /**
+   * Reads "bf16", "F32", "float16".
+   *
+   * @throws UsageException when it names no float type
+   */
+  public static DType floatType(String option, String text) {
+    for (DType type : DType.values()) {
+      boolean named =
+          type.label().equalsIgnoreCase(text) || type.torchName().equalsIgnoreCase(text);
+      if (named && type.isFloat()) {
+        return type;
+      }
+    }
+    throw new UsageException(
+        option + " '" + text + "' is not a floating-point type", "use f32, bf16, f16, f64, …");
+  }
+}

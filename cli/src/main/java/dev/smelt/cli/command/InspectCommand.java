@@ -1,0 +1,166 @@
+package dev.smelt.cli.command;
+
+import dev.smelt.cli.TextTable;
+import dev.smelt.cli.Units;
+import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.TensorInfo;
+import dev.smelt.formats.TensorView;
+import dev.smelt.formats.model.Architecture;
+import dev.smelt.formats.model.LowRank;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Shows what a checkpoint holds. Without {@code --stats} only headers are read. */
+@Command(
+    name = "inspect",
+    description = "Show a checkpoint's tensors, types, sizes and config.",
+    footer = {"%nExample:%n  smelt inspect model/ --stats"})
+public final class InspectCommand extends SmeltCommand {
+
+  @Parameters(paramLabel = "CKPT", description = "A .safetensors file or a Hugging Face folder.")
+  private Path path = Path.of("");
+
+  @Option(
+      names = "--stats",
+      description = "Also read the values: smallest, largest, mean, deviation, zeros.")
+  private boolean stats;
+
+  /** Everything shown, in stable keys. */
+  record Report(
+      String path,
+      String kind,
+      @Nullable String modelType,
+      List<String> architectures,
+      long parameters,
+      long bytes,
+      Map<String, Long> bytesByDtype,
+      int factorizedModules,
+      Map<String, String> metadata,
+      List<Row> tensors) {}
+
+  /** One tensor. */
+  record Row(
+      String name,
+      String dtype,
+      String shape,
+      String role,
+      long bytes,
+      @Nullable TensorStatistics values) {}
+
+  @Override
+  protected Result execute() {
+    try (Checkpoint checkpoint = Checkpoint.open(path)) {
+      Report report = report(checkpoint);
+      return Result.of(report, () -> text(report));
+    }
+  }
+
+  private Report report(Checkpoint checkpoint) {
+    Architecture architecture = Architecture.of(checkpoint.config());
+    Map<String, Long> byDtype = new TreeMap<>();
+    List<Row> rows = new ArrayList<>();
+    for (TensorView tensor : checkpoint.tensors()) {
+      TensorInfo info = tensor.info();
+      byDtype.merge(info.dtype().label(), info.bytes(), Long::sum);
+      Optional<TensorStatistics> values =
+          stats && info.dtype().isFloat()
+              ? Optional.of(TensorStatistics.of(tensor))
+              : Optional.empty();
+      rows.add(
+          new Row(
+              info.name(),
+              info.dtype().label(),
+              info.shape().toString(),
+              architecture.role(info).name().toLowerCase(Locale.ROOT),
+              info.bytes(),
+              values.orElse(null)));
+    }
+    return new Report(
+        path.toString(),
+        checkpoint.kind(),
+        checkpoint.config().flatMap(config -> config.text("model_type")).orElse(null),
+        checkpoint.config().map(config -> config.architectures()).orElse(List.of()),
+        checkpoint.parameters(),
+        checkpoint.bytes(),
+        byDtype,
+        LowRank.of(checkpoint).modules().size(),
+        checkpoint.metadata(),
+        rows);
+  }
+
+  private String text(Report report) {
+    StringBuilder text = new StringBuilder();
+    line(text, "path", report.path());
+    line(text, "kind", report.kind());
+    if (report.modelType() != null) {
+      line(text, "model", report.modelType() + " " + String.join(", ", report.architectures()));
+    }
+    line(text, "tensors", Units.count(report.tensors().size()));
+    line(text, "parameters", Units.count(report.parameters()));
+    List<String> sizes = new ArrayList<>();
+    report.bytesByDtype().forEach((dtype, bytes) -> sizes.add(dtype + " " + Units.bytes(bytes)));
+    line(text, "size", Units.bytes(report.bytes()) + " (" + String.join(", ", sizes) + ")");
+    if (report.factorizedModules() > 0) {
+      line(text, "factorized", report.factorizedModules() + " modules");
+    }
+    report.metadata().forEach((key, value) -> line(text, "metadata", key + " = " + value));
+    return text.append('\n').append(stats ? valuesTable(report) : table(report)).toString();
+  }
+
+  private static TextTable table(Report report) {
+    TextTable table = new TextTable("tensor<", "dtype<", "shape<", "role<", "size");
+    for (Row row : report.tensors()) {
+      table.row(row.name(), row.dtype(), row.shape(), row.role(), Units.bytes(row.bytes()));
+    }
+    return table;
+  }
+
+  private static TextTable valuesTable(Report report) {
+    TextTable table =
+        new TextTable(
+            "tensor<",
+            "dtype<",
+            "shape<",
+            "min",
+            "max",
+            "mean",
+            "deviation",
+            "zeros",
+            "non-finite");
+    for (Row row : report.tensors()) {
+      TensorStatistics values = row.values();
+      if (values == null) {
+        table.row(row.name(), row.dtype(), row.shape(), "", "", "", "", "", "");
+      } else {
+        table.row(
+            row.name(),
+            row.dtype(),
+            row.shape(),
+            number(values.min()),
+            number(values.max()),
+            number(values.mean()),
+            number(values.deviation()),
+            Units.count(values.zeros()),
+            Units.count(values.nonFinite()));
+      }
+    }
+    return table;
+  }
+
+  private static String number(double value) {
+    return String.format(Locale.ROOT, "%.4g", value);
+  }
+
+  private static void line(StringBuilder text, String key, String value) {
+    text.append(String.format("%-11s %s%n", key, value));
+  }
+}

@@ -1,0 +1,42 @@
+package dev.smelt.cli.command;
+
+import dev.smelt.cli.Version;
+import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.CheckpointWriter;
+import dev.smelt.formats.manifest.Hashing;
+import dev.smelt.formats.manifest.Manifest;
+import dev.smelt.formats.manifest.Manifest.Input;
+import dev.smelt.formats.manifest.Manifest.Totals;
+import dev.smelt.formats.manifest.TensorRecord;
+import dev.smelt.formats.storage.Storage;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+/** Puts manifests together. */
+final class Manifests {
+
+  private Manifests() {}
+
+  static Manifest of(
+      String command,
+      Map<String, Object> parameters,
+      List<Input> inputs,
+      Checkpoint before,
+      CheckpointWriter.Content after,
+      List<TensorRecord> tensors,
+      List<String> notes) {
+    Totals totals =
+        new Totals(before.bytes(), after.bytes(), before.parameters(), after.parameters());
+    return new Manifest(
+        Version.text(), command, parameters, inputs, totals, tensors, notes, List.of());
+  }
+
+  static Input model(Checkpoint checkpoint, String sha256) {
+    return new Input("model", checkpoint.path().toString(), checkpoint.bytes(), sha256);
+  }
+
+  static Input file(String role, Path file) {
+    return new Input(role, file.toString(), Storage.local().size(file), Hashing.sha256(file));
+  }
+}

@@ -1,0 +1,238 @@
+package dev.smelt.cli.command;
+
+import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.CheckpointWriter;
+import dev.smelt.formats.ModelConfig;
+import dev.smelt.formats.OutputOptions;
+import dev.smelt.formats.UsageException;
+import dev.smelt.formats.manifest.ContentHash;
+import dev.smelt.formats.manifest.Manifest;
+import dev.smelt.formats.manifest.TensorRecord;
+import dev.smelt.gpu.statistics.Statistics;
+import dev.smelt.merge.FisherMerge;
+import dev.smelt.merge.HeadPolicy;
+import dev.smelt.merge.LinearMerge;
+import dev.smelt.merge.MergeInput;
+import dev.smelt.merge.MergeMethod;
+import dev.smelt.merge.MergeOptions;
+import dev.smelt.merge.MergePlan;
+import dev.smelt.merge.MergePlanner;
+import dev.smelt.merge.Merger;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Combines models of one architecture into one. */
+@Command(
+    name = "merge",
+    description = "Combine several models of one architecture into one.",
+    footer = {
+      "%nMethods:",
+      "  fisher  θ* = Σ cᵢ Fᵢ θᵢ / Σ cᵢ Fᵢ, cᵢ = λᵢ / ‖Fᵢ‖₂ (Matena and Raffel, arXiv 2111.09832)",
+      "  linear  θ* = Σ λᵢ θᵢ (Wortsman et al., arXiv 2203.05482)",
+      "%nExamples:",
+      "  smelt merge a/ b/ -o ab/ --method linear --weight 0.7 --weight 0.3",
+      "  smelt merge a/ b/ -o ab/ --method fisher --fisher a.safetensors --fisher b.safetensors"
+    })
+public final class MergeCommand extends SmeltCommand {
+
+  /** What {@code --method} takes. */
+  enum MethodName {
+    FISHER,
+    LINEAR
+  }
+
+  @Parameters(
+      paramLabel = "CKPT",
+      arity = "2..*",
+      description = "The models; names, config and tokenizer are the first one's.")
+  private List<Path> paths = new ArrayList<>();
+
+  @Option(
+      names = "--method",
+      paramLabel = "fisher|linear",
+      required = true,
+      description = "How to combine them, see below.")
+  private MethodName method = MethodName.LINEAR;
+
+  @Option(
+      names = "--fisher",
+      paramLabel = "FILE",
+      description = "Statistics of each model, in order, from smelt fisher.")
+  private List<Path> fisher = new ArrayList<>();
+
+  @Option(
+      names = "--weight",
+      paramLabel = "λ",
+      description = "Weight of each model, in order; scaled to sum to one (equal).")
+  private List<Double> weights = new ArrayList<>();
+
+  @Option(
+      names = "--no-normalize",
+      description = "fisher: do not divide each model's Fisher by its norm.")
+  private boolean noNormalize;
+
+  @Option(
+      names = "--floor",
+      paramLabel = "F",
+      description = "fisher: smallest Fisher value (1e-6).")
+  private @Nullable Double floor;
+
+  @Option(names = "--favor-first", description = "fisher: floor the first model only.")
+  private boolean favorFirst;
+
+  @Option(names = "--any-model", description = "Accept statistics of another model.")
+  private boolean anyModel;
+
+  @Option(
+      names = "--heads",
+      paramLabel = "first|error",
+      description =
+          "Task heads the models do not share: keep the first model's, or refuse (first).")
+  private HeadPolicy heads = HeadPolicy.FIRST;
+
+  @Option(names = "--allow-non-finite", description = "Let NaN and infinities through.")
+  private boolean allowNonFinite;
+
+  @Mixin private OutputMixin output = new OutputMixin();
+
+  @Override
+  protected Result execute() {
+    MergeMethod chosen = method();
+    OutputOptions options = output.options();
+    List<AutoCloseable> opened = new ArrayList<>();
+    try (var _ = new ClosingAll(opened)) {
+      List<MergeInput> inputs = open(chosen, opened);
+      MergeOptions how = new MergeOptions(output.dtype(), heads, anyModel, allowNonFinite);
+      MergePlan plan = MergePlanner.plan(inputs, chosen, how);
+      return merge(chosen, inputs, plan, options);
+    }
+  }
+
+  private MergeMethod method() {
+    return switch (method) {
+      case LINEAR -> {
+        refuseUnused("--fisher", !fisher.isEmpty());
+        refuseUnused("--floor", floor != null);
+        refuseUnused("--no-normalize", noNormalize);
+        refuseUnused("--favor-first", favorFirst);
+        refuseUnused("--any-model", anyModel);
+        yield new LinearMerge(weights);
+      }
+      case FISHER ->
+          new FisherMerge(
+              weights, !noNormalize, floor == null ? FisherMerge.DEFAULT_FLOOR : floor, favorFirst);
+    };
+  }
+
+  private static void refuseUnused(String option, boolean given) {
+    if (given) {
+      throw new UsageException(option + " has no effect with --method linear", "leave it out");
+    }
+  }
+
+  private List<MergeInput> open(MergeMethod chosen, List<AutoCloseable> opened) {
+    if (chosen.usesFisher() && fisher.size() != paths.size()) {
+      throw new UsageException(
+          fisher.size() + " statistics files for " + paths.size() + " models",
+          "give --fisher once per model, in order; smelt fisher computes them");
+    }
+    List<MergeInput> inputs = new ArrayList<>();
+    for (int i = 0; i < paths.size(); i++) {
+      Checkpoint checkpoint = Checkpoint.open(paths.get(i));
+      opened.add(checkpoint);
+      Optional<Statistics> statistics = Optional.empty();
+      if (chosen.usesFisher()) {
+        Statistics file = Statistics.open(fisher.get(i));
+        opened.add(file);
+        statistics = Optional.of(file);
+      }
+      inputs.add(new MergeInput(checkpoint, ContentHash.of(checkpoint), statistics));
+    }
+    return inputs;
+  }
+
+  private Result merge(
+      MergeMethod chosen, List<MergeInput> inputs, MergePlan plan, OutputOptions options) {
+    Checkpoint first = inputs.getFirst().checkpoint();
+    CheckpointWriter.Content content =
+        new CheckpointWriter.Content(
+            Merger.outputs(plan), Map.of(), first.config().map(this::withDtype), first.sideFiles());
+    try (CheckpointWriter writer = CheckpointWriter.create(options, content)) {
+      MergeMethod.Prepared prepared = chosen.prepare(plan);
+      Merger merger = new Merger(plan, allowNonFinite, root().threads());
+      merger.run(prepared.kernel(), writer, root().progress());
+      Manifest manifest =
+          writer.commit(
+              Manifests.of(
+                  "merge",
+                  parameters(prepared.parameters()),
+                  inputs(inputs),
+                  first,
+                  content,
+                  records(plan),
+                  plan.notes()));
+      return Result.of(manifest, () -> ManifestText.of(manifest, options.target()));
+    }
+  }
+
+  private ModelConfig withDtype(ModelConfig config) {
+    return output
+        .dtype()
+        .map(dtype -> config.with("torch_dtype", dtype.torchName()))
+        .orElse(config);
+  }
+
+  private Map<String, Object> parameters(Map<String, Object> ofMethod) {
+    Map<String, Object> parameters = new LinkedHashMap<>(ofMethod);
+    parameters.put("heads", heads.name().toLowerCase(Locale.ROOT));
+    parameters.put("allowNonFinite", allowNonFinite);
+    output.dtype().ifPresent(dtype -> parameters.put("dtype", dtype.label()));
+    return parameters;
+  }
+
+  private List<Manifest.Input> inputs(List<MergeInput> models) {
+    List<Manifest.Input> inputs = new ArrayList<>();
+    for (MergeInput model : models) {
+      inputs.add(Manifests.model(model.checkpoint(), model.sha256()));
+    }
+    for (Path file : fisher) {
+      inputs.add(Manifests.file("statistics", file));
+    }
+    return inputs;
+  }
+
+  private static List<TensorRecord> records(MergePlan plan) {
+    List<TensorRecord> records = new ArrayList<>();
+    for (MergePlan.Merged tensor : plan.merged()) {
+      records.add(
+          TensorRecord.of(
+              tensor.output().name(),
+              TensorRecord.MERGED,
+              tensor.theta().getFirst().info().bytes(),
+              tensor.output().bytes()));
+    }
+    for (MergePlan.Copied tensor : plan.copied()) {
+      records.add(
+          TensorRecord.kept(
+              tensor.source().name(), tensor.reason(), tensor.source().info().bytes()));
+    }
+    for (MergePlan.Dropped tensor : plan.dropped()) {
+      records.add(
+          TensorRecord.dropped(
+              tensor.tensor().name(),
+              "of model " + tensor.model() + ": " + tensor.reason(),
+              tensor.tensor().bytes()));
+    }
+    return records;
+  }
+}
