@@ -1,0 +1,130 @@
+package dev.smelt.cli.command;
+
+import dev.smelt.cli.verify.Check;
+import dev.smelt.cli.verify.CertificateChecks;
+import dev.smelt.cli.verify.FileChecks;
+import dev.smelt.cli.verify.ManifestFile;
+import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.GateException;
+import dev.smelt.formats.UsageException;
+import dev.smelt.formats.manifest.Manifest;
+import dev.smelt.gpu.engine.ComputeDevice;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Checks a written checkpoint against its manifest and, if given, against what it was made of. */
+@Command(
+    name = "verify",
+    description = "Check structure, hashes and certificates of a checkpoint that smelt wrote.",
+    footer = {
+      "%nExamples:",
+      "  smelt verify small/",
+      "  smelt verify small/ --against model/ --stats F.safetensors"
+    })
+public final class VerifyCommand extends SmeltCommand {
+
+  @Parameters(paramLabel = "OUT", description = "A checkpoint with a manifest.")
+  private Path path = Path.of("");
+
+  @Option(
+      names = "--against",
+      paramLabel = "IN",
+      description = "What it was made of, in order; certificates are computed again from it.")
+  private List<Path> against = new ArrayList<>();
+
+  @Option(
+      names = "--stats",
+      paramLabel = "FILE",
+      description = "The statistics that were used, to compute weighted errors again.")
+  private @Nullable Path stats;
+
+  /** Everything checked, in stable keys. */
+  record Report(String path, boolean ok, List<Check> checks, List<String> notes) {}
+
+  @Override
+  protected Result execute() {
+    if (stats != null && against.isEmpty()) {
+      throw new UsageException("--stats has no effect without --against", "add --against IN");
+    }
+    List<Check> checks = new ArrayList<>();
+    List<String> notes = new ArrayList<>();
+    Path manifestFile = ManifestFile.of(path);
+    Manifest manifest = Manifest.read(manifestFile);
+    // Hashes first: a file that cannot be opened is a difference too, and the more telling one.
+    FileChecks.run(path, manifest, checks, notes);
+    if (checks.stream().allMatch(Check::ok)) {
+      try (Checkpoint written = Checkpoint.open(path)) {
+        FileChecks.values(written, manifest, checks);
+        if (!against.isEmpty()) {
+          compare(written, manifest, checks, notes);
+        }
+      }
+    } else {
+      notes.add("files differ from the manifest, so values and certificates were not looked at");
+    }
+    return result(new Report(path.toString(), checks.stream().allMatch(Check::ok), checks, notes));
+  }
+
+  private void compare(
+      Checkpoint written, Manifest manifest, List<Check> checks, List<String> notes) {
+    List<AutoCloseable> opened = new ArrayList<>();
+    try (var _ = new ClosingAll(opened)) {
+      List<Checkpoint> originals = new ArrayList<>();
+      for (Path original : against) {
+        Checkpoint checkpoint = Checkpoint.open(original);
+        opened.add(checkpoint);
+        originals.add(checkpoint);
+      }
+      CertificateChecks.inputs(originals, manifest, checks, notes);
+      if (manifest.command().equals(CertificateChecks.FACTORIZE)) {
+        try (ComputeDevice device = root().openDevice()) {
+          CertificateChecks.certificates(
+              originals.getFirst(),
+              written,
+              manifest,
+              Optional.ofNullable(stats),
+              device,
+              checks,
+              notes);
+        }
+      }
+    }
+  }
+
+  private Result result(Report report) {
+    Optional<GateException> gate = Optional.empty();
+    if (!report.ok()) {
+      Check first = report.checks().stream().filter(check -> !check.ok()).findFirst().orElseThrow();
+      gate =
+          Optional.of(
+              new GateException(
+                  "verification found a difference",
+                  path + "|" + first.subject(),
+                  first.check() + ": " + first.detail(),
+                  "write the checkpoint again"));
+    }
+    return new Result(report, () -> text(report), gate);
+  }
+
+  private static String text(Report report) {
+    StringBuilder text = new StringBuilder();
+    for (Check check : report.checks()) {
+      if (!check.ok()) {
+        text.append(
+            String.format("differs  %s %s: %s%n", check.check(), check.subject(), check.detail()));
+      }
+    }
+    long passed = report.checks().stream().filter(Check::ok).count();
+    text.append(String.format("%d of %d checks passed%n", passed, report.checks().size()));
+    for (String note : report.notes()) {
+      text.append(note).append('\n');
+    }
+    return text.toString();
+  }
+}

@@ -1,0 +1,38 @@
+package dev.smelt.cli.verify;
+
+import dev.smelt.formats.NotFoundException;
+import dev.smelt.formats.storage.Storage;
+import java.nio.file.Path;
+
+/** Where the manifest of a checkpoint lies: smelt.json inside a folder, NAME.smelt.json beside a file. */
+public final class ManifestFile {
+
+  private ManifestFile() {}
+
+  /**
+   * @throws NotFoundException when there is none
+   */
+  public static Path of(Path checkpoint) {
+    Path manifest = expected(checkpoint);
+    if (!Storage.local().exists(manifest)) {
+      throw new NotFoundException(
+          "no manifest",
+          checkpoint.toString(),
+          "expected " + manifest,
+          "only checkpoints that smelt wrote have one");
+    }
+    return manifest;
+  }
+
+  public static boolean exists(Path checkpoint) {
+    return Storage.local().exists(expected(checkpoint));
+  }
+
+  private static Path expected(Path checkpoint) {
+    if (Storage.local().isFolder(checkpoint)) {
+      return checkpoint.resolve("smelt.json");
+    }
+    String name = String.valueOf(checkpoint.getFileName());
+    return checkpoint.resolveSibling(name.replaceFirst("\\.safetensors$", "") + ".smelt.json");
+  }
+}
