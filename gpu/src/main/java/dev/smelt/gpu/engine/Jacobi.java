@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Decompositions by plane rotations, in plain Java (Golub and Van Loan, §8.5 and 8.6.3). Slow, but
- * accurate to the last digits even for tiny singular values.
+ * Decompositions by plane rotations, in plain Java (Golub and Van Loan, §8.5 and 8.6.3). Slow;
+ * backward errors are of the order of n rounding errors of the largest element.
  */
 final class Jacobi {
 
@@ -52,13 +52,14 @@ final class Jacobi {
     int n = symmetric.rows();
     double scale = largest(symmetric);
     Dense a = scaled(symmetric, 1 / scale);
+    mirrorLowerTriangle(a);
     Dense v = identity(n);
     boolean rotated = true;
     for (int sweep = 0; sweep < MAX_SWEEPS && rotated; sweep++) {
       rotated = false;
       for (int p = 0; p < n; p++) {
         for (int q = p + 1; q < n; q++) {
-          if (Math.abs(a.at(p, q)) > EPSILON * EPSILON) {
+          if (Math.abs(a.at(p, q)) > EPSILON) {
             rotated = true;
             Rotation rotation = Rotation.of(a.at(p, p), a.at(q, q), a.at(p, q));
             rotation.applyToColumns(a, p, q);
@@ -191,6 +192,14 @@ final class Jacobi {
       scaled.values()[i] *= factor;
     }
     return scaled;
+  }
+
+  private static void mirrorLowerTriangle(Dense a) {
+    for (int i = 0; i < a.rows(); i++) {
+      for (int j = 0; j < i; j++) {
+        a.set(j, i, a.at(i, j));
+      }
+    }
   }
 
   private static int[] fallingOrder(double[] values) {

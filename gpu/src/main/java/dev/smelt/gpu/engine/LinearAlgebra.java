@@ -51,7 +51,7 @@ public final class LinearAlgebra implements AutoCloseable {
     return kernels.matrix(rows, cols, wide);
   }
 
-  /** A Aᵀ, m×m, exactly symmetric. */
+  /** A Aᵀ, m×m; symmetric up to rounding. */
   public Matrix gram(Matrix a) {
     return kernels.multiply(a, kernels.transpose(a));
   }

@@ -24,8 +24,8 @@ import java.util.zip.ZipOutputStream;
  */
 final class ScriptArchive {
 
-  /** Read by every libtorch since 1.6; later numbers change only operators that are not used. */
-  private static final String OPERATOR_SET_VERSION = "3\n";
+  /** Of libtorch 1.12 to 2.x. Below 10, {@code gelu} is read as the operator without variants. */
+  private static final String OPERATOR_SET_VERSION = "10\n";
 
   private static final byte[] EMPTY_TUPLE = {(byte) 0x80, 2, ')', '.'};
 
