@@ -1,0 +1,23 @@
+package dev.smelt.gpu.eval;
+
+import java.util.OptionalDouble;
+
+/**
+ * How well a network predicts data.
+ *
+ * @param loss mean negative log-likelihood in nats: per token for language modelling, per example
+ *     for classification
+ * @param perplexity e^loss, of language models
+ * @param accuracy fraction of predictions whose most likely token or class is right; of equals the
+ *     first counts
+ * @param examples windows or sequences
+ * @param tokens input tokens, padding not counted
+ * @param seconds wall-clock time of the evaluation
+ */
+public record Evaluation(
+    double loss,
+    OptionalDouble perplexity,
+    double accuracy,
+    long examples,
+    long tokens,
+    double seconds) {}

@@ -1,0 +1,46 @@
+package dev.smelt.gpu.layer;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import dev.smelt.formats.TensorInfo;
+import dev.smelt.formats.TensorView;
+import dev.smelt.gpu.torch.Tensors;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A learned tensor of a checkpoint, in its stored shape and orientation. Layers that share weights
+ * share the parameter; identity is what tells.
+ */
+public final class Parameter {
+
+  private final TensorView view;
+  private @Nullable NDArray value;
+
+  Parameter(TensorView view) {
+    this.view = view;
+  }
+
+  /** Name and shape in the checkpoint. */
+  public TensorInfo info() {
+    return view.info();
+  }
+
+  public String name() {
+    return view.name();
+  }
+
+  /** The weights, f32, on the device; they never require a gradient. */
+  public NDArray value() {
+    return Objects.requireNonNull(value, name());
+  }
+
+  void upload(NDManager manager) {
+    value = Tensors.upload(manager, view);
+  }
+
+  @Override
+  public String toString() {
+    return name();
+  }
+}

@@ -1,0 +1,165 @@
+package dev.smelt.gpu.layer;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.MismatchException;
+import dev.smelt.formats.NotFoundException;
+import dev.smelt.formats.Shape;
+import dev.smelt.formats.TensorView;
+import dev.smelt.formats.model.LowRank;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Builds layers from a checkpoint's tensors. Names and shapes are checked while layers are built;
+ * no weight is read before {@link #upload}, when all of them fit.
+ */
+public final class Weights {
+
+  /** Whether a linear layer adds a bias. */
+  public enum Bias {
+    YES,
+    NO
+  }
+
+  private final Checkpoint checkpoint;
+  private final NDManager manager;
+  private final Map<String, Parameter> parameters;
+  private final String prefix;
+
+  private Weights(
+      Checkpoint checkpoint, NDManager manager, Map<String, Parameter> parameters, String prefix) {
+    this.checkpoint = checkpoint;
+    this.manager = manager;
+    this.parameters = parameters;
+    this.prefix = prefix;
+  }
+
+  /**
+   * @param manager will own the weights
+   */
+  public static Weights of(Checkpoint checkpoint, NDManager manager) {
+    return new Weights(checkpoint, manager, new LinkedHashMap<>(), "");
+  }
+
+  /** The same weights, seen from inside a module: {@code name} means {@code <module>.name}. */
+  public Weights in(String module) {
+    return new Weights(checkpoint, manager, parameters, prefix + module + ".");
+  }
+
+  /** As {@link #in}, if any tensor is there; otherwise this. For prefixes that may be left out. */
+  public Weights inOptional(String module) {
+    Weights inside = in(module);
+    boolean any = checkpoint.tensors().stream().anyMatch(t -> t.name().startsWith(inside.prefix));
+    return any ? inside : this;
+  }
+
+  public Optional<TensorView> find(String name) {
+    return checkpoint.find(prefix + name);
+  }
+
+  /**
+   * The parameter of that name, the same object every time.
+   *
+   * @throws NotFoundException when there is no such tensor
+   * @throws MismatchException when its shape is another
+   */
+  public Parameter parameter(String name, long... shape) {
+    String full = prefix + name;
+    TensorView view =
+        checkpoint
+            .find(full)
+            .orElseThrow(
+                () ->
+                    new NotFoundException(
+                        "tensor missing",
+                        checkpoint.path().toString(),
+                        "expected '" + full + "' " + Shape.of(shape),
+                        "is config.json that of another model?"));
+    if (!view.shape().equals(Shape.of(shape))) {
+      throw new MismatchException(
+          "tensor of the wrong shape",
+          full,
+          "expected " + Shape.of(shape) + " from config.json, found " + view.shape(),
+          "is config.json that of another model?");
+    }
+    return parameters.computeIfAbsent(full, key -> new Parameter(view));
+  }
+
+  /**
+   * A linear layer: {@code <module>.weight}, or its factors {@code <module>.BLinear.weight} [r, in]
+   * and {@code <module>.ALinear.weight} [out, r], which are stored [out, in] whatever the layout of
+   * the dense matrix.
+   */
+  public Linear linear(String module, long in, long out, Layout layout, Bias bias) {
+    Optional<TensorView> factor = find(LowRank.factorB(module));
+    if (factor.isEmpty()) {
+      Parameter weight =
+          switch (layout) {
+            case OUT_IN -> parameter(module + ".weight", out, in);
+            case IN_OUT -> parameter(module + ".weight", in, out);
+          };
+      return new Linear.Dense(weight, layout, bias(module + ".bias", out, bias));
+    }
+    requireAbsent(module + ".weight", LowRank.factorB(module));
+    long rank = factor.get().shape().rank() == 0 ? 0 : factor.get().shape().size(0);
+    Parameter b = parameter(LowRank.factorB(module), rank, in);
+    Parameter a = parameter(LowRank.factorA(module), out, rank);
+    return new Linear.Factored(
+        new Linear.Dense(b, Layout.OUT_IN, Optional.empty()),
+        new Linear.Dense(a, Layout.OUT_IN, bias(LowRank.bias(module), out, bias)));
+  }
+
+  private Optional<Parameter> bias(String name, long out, Bias bias) {
+    return switch (bias) {
+      case YES -> Optional.of(parameter(name, out));
+      case NO -> Optional.empty();
+    };
+  }
+
+  private void requireAbsent(String dense, String factor) {
+    if (find(dense).isPresent()) {
+      throw new MismatchException(
+          "module is both dense and factorised",
+          checkpoint.path().toString(),
+          "found '" + prefix + dense + "' and '" + prefix + factor + "'",
+          "keep one of the two");
+    }
+  }
+
+  public Embedding embedding(String module, long rows, long width) {
+    return new Embedding(parameter(module + ".weight", rows, width));
+  }
+
+  public LayerNorm layerNorm(String module, long width, double epsilon) {
+    NDArray ones = manager.ones(new ai.djl.ndarray.types.Shape(width), DataType.FLOAT32);
+    NDArray zeros = manager.zeros(new ai.djl.ndarray.types.Shape(width), DataType.FLOAT32);
+    return new LayerNorm(
+        parameter(module + ".weight", width),
+        parameter(module + ".bias", width),
+        ones,
+        zeros,
+        epsilon);
+  }
+
+  /** Where the weights come from, for messages. */
+  public String where() {
+    return checkpoint.path().toString();
+  }
+
+  /** Those that layers have asked for, in that order. */
+  public List<Parameter> parameters() {
+    return List.copyOf(parameters.values());
+  }
+
+  /** Reads all parameters onto the device. */
+  public void upload() {
+    for (Parameter parameter : parameters.values()) {
+      parameter.upload(manager);
+    }
+  }
+}
