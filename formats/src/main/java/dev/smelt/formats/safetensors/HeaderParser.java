@@ -13,7 +13,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.CharacterCodingException;
+import java.nio.CharBuffer;
+import java.nio.charset.CharsetDecoder;
+import java.nio.charset.CoderResult;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -57,6 +59,9 @@ final class HeaderParser {
 
   /** No framework makes tensors of more axes; keeps a hostile shape list short. */
   private static final int MAX_RANK = 64;
+
+  /** Characters decoded at a time; keeps a long header from taking three times its size. */
+  private static final int UTF8_PART = 1 << 13;
 
   private static final int PREFIX_BYTES = Long.BYTES;
   private static final String METADATA = "__metadata__";
@@ -134,11 +139,23 @@ final class HeaderParser {
     }
   }
 
+  /** Also refuses a second byte of zero, by which the JSON parser would take it for UTF-16. */
   private void requireUtf8(byte[] text) {
-    try {
-      var _ = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(text));
-    } catch (CharacterCodingException e) {
-      throw corrupt("header is not UTF-8", PREFIX_BYTES, "");
+    if (text.length > 1 && text[1] == 0) {
+      throw corrupt("header is not UTF-8", PREFIX_BYTES + 1, "found byte 0x00");
+    }
+    CharsetDecoder decoder = StandardCharsets.UTF_8.newDecoder();
+    ByteBuffer bytes = ByteBuffer.wrap(text);
+    CharBuffer scratch = CharBuffer.allocate(UTF8_PART);
+    CoderResult result;
+    do {
+      result = decoder.decode(bytes, scratch.clear(), true);
+    } while (result.isOverflow());
+    if (result.isError()) {
+      throw corrupt(
+          "header is not UTF-8",
+          (long) PREFIX_BYTES + bytes.position(),
+          String.format("found byte 0x%02x", bytes.get(bytes.position())));
     }
   }
 
@@ -146,6 +163,7 @@ final class HeaderParser {
     json.nextToken();
     for (JsonToken token = json.nextToken(); token == JsonToken.PROPERTY_NAME; ) {
       String name = json.currentName();
+      requireText(name, json);
       json.nextToken();
       if (name.equals(METADATA)) {
         readMetadata(json);
@@ -163,9 +181,12 @@ final class HeaderParser {
     require(json, JsonToken.START_OBJECT, METADATA, "an object of strings");
     while (json.nextToken() == JsonToken.PROPERTY_NAME) {
       String key = json.currentName();
+      requireText(key, json);
       json.nextToken();
       require(json, JsonToken.VALUE_STRING, METADATA + "." + key, "a string");
-      metadata.put(key, json.getString());
+      String value = json.getString();
+      requireText(value, json);
+      metadata.put(key, value);
     }
   }
 
@@ -207,7 +228,9 @@ final class HeaderParser {
     List<Long> numbers = new ArrayList<>();
     while (json.nextToken() != JsonToken.END_ARRAY) {
       require(json, JsonToken.VALUE_NUMBER_INT, name, "whole numbers in " + key);
-      if (json.getNumberType() == JsonParser.NumberType.BIG_INTEGER || json.getLongValue() < 0) {
+      // The sign is looked at in the text: "-0" is no unsigned number either.
+      if (json.getNumberType() == JsonParser.NumberType.BIG_INTEGER
+          || json.getString().startsWith("-")) {
         throw new CorruptException(
             "number out of range",
             where + "|" + name,
@@ -263,15 +286,25 @@ final class HeaderParser {
       }
       at = entry.end();
     }
-    long expected = dataStart + at;
-    if (file.byteSize() < expected) {
-      throw truncated("truncated file", dataStart, expected, file.byteSize());
+    long found = file.byteSize() - dataStart;
+    if (found < at) {
+      throw truncated("truncated file", dataStart, at, found);
     }
-    if (file.byteSize() > expected) {
+    if (found > at) {
       throw corrupt(
           "bytes after the last tensor",
-          expected,
-          "expected " + expected + " bytes, found " + file.byteSize());
+          dataStart + at,
+          "expected " + at + " bytes of data, found " + found);
+    }
+  }
+
+  /** Escapes can name half a surrogate pair, which no text is and no writer could write back. */
+  private void requireText(String text, JsonParser json) {
+    boolean broken =
+        text.codePoints()
+            .anyMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE);
+    if (broken) {
+      throw corrupt("lone surrogate in header", offset(json), "expected Unicode text");
     }
   }
 

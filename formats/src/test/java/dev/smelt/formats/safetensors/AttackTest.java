@@ -1,0 +1,41 @@
+package dev.smelt.formats.safetensors;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.testing.TestCheckpoints;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Every rule of the format, by a file that breaks just this one. */
+class AttackTest {
+
+  @TempDir Path temp;
+
+  static Stream<Attack> attacks() {
+    return Stream.concat(HeaderAttacks.all(), EntryAttacks.all());
+  }
+
+  @ParameterizedTest
+  @MethodSource("attacks")
+  void isRefused(Attack attack) {
+    Path file = TestCheckpoints.write(temp.resolve(attack.fault() + ".safetensors"), attack.file());
+    assertThatThrownBy(() -> Checkpoint.open(file))
+        .isExactlyInstanceOf(attack.refusal())
+        .hasMessageContainingAll(attack.says().toArray(String[]::new))
+        .hasMessageContaining(file.toString())
+        .message()
+        .doesNotContain("\n")
+        .hasSizeLessThan(600);
+  }
+
+  @Test
+  void faultsHaveNamesOfTheirOwn() {
+    assertThat(attacks().map(Attack::fault)).doesNotHaveDuplicates();
+  }
+}
