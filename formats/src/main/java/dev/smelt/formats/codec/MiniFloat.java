@@ -32,6 +32,9 @@ final class MiniFloat {
   /** Codes 0 to this are the finite values from the smallest up. */
   private final int largestCode;
 
+  /** From the largest value to the one that would follow if the exponent had no end. */
+  private final double topStep;
+
   private MiniFloat(int bits, int exponentBits, int mantissaBits, int bias, Special special) {
     this.bits = bits;
     this.special = special;
@@ -52,6 +55,7 @@ final class MiniFloat {
       }
     }
     this.largestCode = largest;
+    this.topStep = Math.scalb(1.0, Math.getExponent(values[largest]) - mantissaBits);
   }
 
   int bits() {
@@ -95,10 +99,7 @@ final class MiniFloat {
       return 0;
     }
     int below = above - 1;
-    double step =
-        above > largestCode
-            ? (double) values[largestCode] - values[largestCode - 1]
-            : (double) values[above] - values[below];
+    double step = above > largestCode ? topStep : (double) values[above] - values[below];
     double excess = magnitude - values[below];
     if (excess * 2 == step) {
       return withinRange((below & 1) == 0 ? below : above);

@@ -1,5 +1,6 @@
 package dev.smelt.formats.safetensors;
 
+import dev.smelt.formats.LimitException;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.safetensors.SafetensorsHeader.Entry;
 import java.io.ByteArrayOutputStream;
@@ -16,6 +17,7 @@ import java.util.TreeMap;
 import tools.jackson.core.JsonGenerator;
 import tools.jackson.core.ObjectWriteContext;
 import tools.jackson.core.json.JsonFactory;
+import tools.jackson.core.json.JsonWriteFeature;
 
 /**
  * Lays out a file to be written: tensors by dtype from the widest alignment down, then by the UTF-8
@@ -27,7 +29,10 @@ import tools.jackson.core.json.JsonFactory;
 final class HeaderLayout {
 
   private static final int ALIGNMENT = 8;
-  private static final JsonFactory JSON = new JsonFactory();
+
+  /** As the reference writes strings: control characters as {@code \\u001f}, in lower case. */
+  private static final JsonFactory JSON =
+      JsonFactory.builder().disable(JsonWriteFeature.WRITE_HEX_UPPER_CASE).build();
 
   private static final Comparator<TensorInfo> STORED_ORDER =
       Comparator.comparing(TensorInfo::dtype)
@@ -80,6 +85,13 @@ final class HeaderLayout {
         json.writeEndObject();
       }
       json.writeEndObject();
+    }
+    if (text.size() > HeaderParser.MAX_HEADER_BYTES) {
+      throw new LimitException(
+          "header too long to write",
+          "",
+          "at most " + HeaderParser.MAX_HEADER_BYTES + " bytes, needs " + text.size(),
+          "use smaller shards");
     }
     int padded = Math.ceilDiv(text.size(), ALIGNMENT) * ALIGNMENT;
     ByteBuffer prefix =
