@@ -3,6 +3,7 @@ package dev.smelt.cli;
 import dev.smelt.formats.Progress;
 import java.io.PrintStream;
 import java.util.Map;
+import java.util.Optional;
 
 /** Where results, progress and refusals go. */
 public final class Console {
@@ -41,8 +42,7 @@ public final class Console {
   /** False where NO_COLOR is set or standard output is not a terminal. */
   public boolean colour() {
     return environment.getOrDefault("NO_COLOR", "").isEmpty()
-        && System.console() != null
-        && System.console().isTerminal();
+        && Optional.ofNullable(System.console()).filter(java.io.Console::isTerminal).isPresent();
   }
 
   void refuse(String message) {

@@ -13,6 +13,7 @@ import dev.smelt.formats.Progress;
 import dev.smelt.formats.UsageException;
 import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.engine.DeviceChoice;
+import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
 import picocli.CommandLine.Option;
@@ -85,8 +86,22 @@ public final class Smelt {
       description = "Where to compute (auto: the first GPU, else the CPU).")
   private String device = "auto";
 
-  Smelt(Console console) {
+  private final List<String> arguments;
+
+  Smelt(Console console, List<String> arguments) {
     this.console = console;
+    this.arguments = List.copyOf(arguments);
+  }
+
+  /** What was typed, for reports that say how to make them again. */
+  public String commandLine() {
+    return "smelt " + String.join(" ", arguments.stream().map(Smelt::quoted).toList());
+  }
+
+  private static String quoted(String argument) {
+    return argument.matches("[\\w@%+=:,./-]+")
+        ? argument
+        : "'" + argument.replace("'", "'\\''") + "'";
   }
 
   public Console console() {

@@ -5,6 +5,7 @@ import dev.smelt.formats.SmeltException;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Map;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
@@ -26,7 +27,7 @@ public final class SmeltCommandLine {
 
   /** Never throws; the exit code is one of {@link ExitCode}. */
   public int run(String... arguments) {
-    Smelt root = new Smelt(console);
+    Smelt root = new Smelt(console, List.of(arguments));
     CommandLine line = new CommandLine(root, new CommandFactory(root));
     line.setOut(new PrintWriter(console.out(), false, StandardCharsets.UTF_8));
     line.setErr(new PrintWriter(console.err(), true, StandardCharsets.UTF_8));

@@ -1,7 +1,7 @@
 package dev.smelt.cli.command;
 
-import dev.smelt.cli.verify.Check;
 import dev.smelt.cli.verify.CertificateChecks;
+import dev.smelt.cli.verify.Check;
 import dev.smelt.cli.verify.FileChecks;
 import dev.smelt.cli.verify.ManifestFile;
 import dev.smelt.formats.Checkpoint;

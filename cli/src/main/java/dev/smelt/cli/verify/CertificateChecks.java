@@ -115,8 +115,11 @@ public final class CertificateChecks {
               }
               Certificate found =
                   Recertification.of(original, written, module, stored, metric, device);
-              checks.add(Check.equal("rank", name, String.valueOf(record.rank()), String.valueOf(stored.rank())));
-              checks.add(close("relative error", name, record.relativeError(), found.relativeError()));
+              checks.add(
+                  Check.equal(
+                      "rank", name, String.valueOf(record.rank()), String.valueOf(stored.rank())));
+              checks.add(
+                  close("relative error", name, record.relativeError(), found.relativeError()));
               if (weighted) {
                 checks.add(
                     close(

@@ -48,8 +48,7 @@ public final class FileChecks {
   /** Totals agree and every value is finite, unless non-finite values were let through. */
   public static void values(Checkpoint written, Manifest manifest, List<Check> checks) {
     checks.add(
-        Check.equal(
-            "bytes of tensors", "totals", manifest.totals().bytesAfter(), written.bytes()));
+        Check.equal("bytes of tensors", "totals", manifest.totals().bytesAfter(), written.bytes()));
     checks.add(
         Check.equal(
             "parameters", "totals", manifest.totals().parametersAfter(), written.parameters()));

@@ -4,7 +4,10 @@ import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.storage.Storage;
 import java.nio.file.Path;
 
-/** Where the manifest of a checkpoint lies: smelt.json inside a folder, NAME.smelt.json beside a file. */
+/**
+ * Where the manifest of a checkpoint lies: smelt.json inside a folder, NAME.smelt.json beside a
+ * file.
+ */
 public final class ManifestFile {
 
   private ManifestFile() {}

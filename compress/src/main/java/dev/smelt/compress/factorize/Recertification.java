@@ -24,8 +24,7 @@ public final class Recertification {
       LowRank.Module stored,
       Metric metric,
       ComputeDevice device) {
-    Layer layer =
-        new Layer(module, original.tensor(module + Layer.WEIGHT), stored.transposed());
+    Layer layer = new Layer(module, original.tensor(module + Layer.WEIGHT), stored.transposed());
     TensorView a = written.tensor(LowRank.factorA(module));
     TensorView b = written.tensor(LowRank.factorB(module));
     boolean fits =

@@ -1,0 +1,26 @@
+package dev.smelt.cli.command;
+
+import dev.smelt.gpu.data.Dataset;
+import dev.smelt.gpu.network.Network;
+import java.util.ArrayList;
+import java.util.List;
+
+/** What a reader of numbers should know of how they came about. */
+final class DataNotes {
+
+  private DataNotes() {}
+
+  static List<String> of(Network network, Dataset dataset) {
+    List<String> notes = new ArrayList<>();
+    if (dataset.truncated() > 0) {
+      notes.add(
+          String.format(
+              "%d of %d examples of %s were cut to %d tokens",
+              dataset.truncated(), dataset.examples().size(), dataset.file(), dataset.seqLen()));
+    }
+    if (!network.unusedTensors().isEmpty()) {
+      notes.add("tensors the network does not use: " + String.join(", ", network.unusedTensors()));
+    }
+    return notes;
+  }
+}

@@ -1,0 +1,103 @@
+package dev.smelt.cli.diff;
+
+import dev.smelt.cli.report.DiffReport.Model;
+import dev.smelt.cli.report.DiffReport.Score;
+import dev.smelt.cli.verify.ManifestFile;
+import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.Progress;
+import dev.smelt.formats.manifest.ContentHash;
+import dev.smelt.formats.manifest.Manifest;
+import dev.smelt.gpu.data.DataOptions;
+import dev.smelt.gpu.data.Dataset;
+import dev.smelt.gpu.data.Tokenizers;
+import dev.smelt.gpu.engine.ComputeDevice;
+import dev.smelt.gpu.eval.Evaluation;
+import dev.smelt.gpu.eval.Evaluator;
+import dev.smelt.gpu.network.Network;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Supplier;
+import java.util.function.ToDoubleFunction;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Sizes and scores of checkpoints.
+ *
+ * @param data files to evaluate on; none to leave scores out
+ * @param device loaded only when there is data
+ */
+public record ModelReports(
+    List<Path> data,
+    DataOptions options,
+    int batch,
+    Supplier<ComputeDevice> device,
+    Progress progress) {
+
+  public Model of(Checkpoint checkpoint) {
+    List<Score> scores = scores(checkpoint);
+    boolean language = !scores.isEmpty() && scores.getFirst().perplexity() != null;
+    @Nullable Double loss = mean(scores, Score::loss);
+    return new Model(
+        name(checkpoint.path()),
+        checkpoint.path().toString(),
+        method(checkpoint.path()).orElse(null),
+        ContentHash.of(checkpoint),
+        checkpoint.bytes(),
+        checkpoint.parameters(),
+        loss,
+        language && loss != null ? Math.exp(loss) : null,
+        mean(scores, Score::accuracy),
+        scores);
+  }
+
+  private List<Score> scores(Checkpoint checkpoint) {
+    if (data.isEmpty()) {
+      return List.of();
+    }
+    List<Score> scores = new ArrayList<>();
+    try (Network network = Network.load(checkpoint, device.get())) {
+      for (Path file : data) {
+        Dataset dataset =
+            Dataset.read(file, Tokenizers.forCheckpoint(checkpoint), network.input(), options);
+        Evaluation found = Evaluator.evaluate(network, dataset, batch, progress);
+        scores.add(
+            new Score(
+                file.toString(),
+                found.loss(),
+                found.perplexity().isPresent() ? found.perplexity().getAsDouble() : null,
+                found.accuracy(),
+                found.examples(),
+                found.tokens()));
+      }
+    }
+    return scores;
+  }
+
+  private static @Nullable Double mean(List<Score> scores, ToDoubleFunction<Score> value) {
+    return scores.isEmpty() ? null : scores.stream().mapToDouble(value).sum() / scores.size();
+  }
+
+  private static String name(Path path) {
+    return String.valueOf(path.toAbsolutePath().normalize().getFileName())
+        .replaceFirst("\\.safetensors$", "");
+  }
+
+  /** What made the checkpoint, from its manifest: "factorize fisher keep 0.5". */
+  private static Optional<String> method(Path path) {
+    if (!ManifestFile.exists(path)) {
+      return Optional.empty();
+    }
+    Manifest manifest = Manifest.read(ManifestFile.of(path));
+    StringBuilder words = new StringBuilder(manifest.command());
+    for (String key : List.of("method", "metric", "keep", "maxError")) {
+      Object value = manifest.parameters().get(key);
+      if (value != null) {
+        boolean number = value instanceof Number;
+        words.append(' ').append(number ? key + " " + value : value);
+      }
+    }
+    return Optional.of(words.toString());
+  }
+}

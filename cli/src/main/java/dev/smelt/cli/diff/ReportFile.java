@@ -1,0 +1,54 @@
+package dev.smelt.cli.diff;
+
+import dev.smelt.cli.report.DiffReport;
+import dev.smelt.cli.report.HtmlReport;
+import dev.smelt.cli.report.MarkdownReport;
+import dev.smelt.formats.Json;
+import dev.smelt.formats.StorageException;
+import dev.smelt.formats.UsageException;
+import dev.smelt.formats.storage.Staging;
+import dev.smelt.formats.storage.Storage;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.function.Function;
+
+/** A report to be written, in the form its name asks for. */
+public record ReportFile(Path path, boolean overwrite, Function<DiffReport, String> form) {
+
+  /**
+   * Checks name and target before the long work starts.
+   *
+   * @throws UsageException when the ending is unknown or the file exists
+   */
+  public static ReportFile of(Path path, boolean overwrite) {
+    String name = path.toString().toLowerCase(Locale.ROOT);
+    String ending = name.substring(name.lastIndexOf('.') + 1);
+    Function<DiffReport, String> form =
+        switch (ending) {
+          case "html" -> HtmlReport::render;
+          case "md" -> MarkdownReport::render;
+          case "json" -> Json::write;
+          default ->
+              throw new UsageException(
+                  "unknown kind of report " + path, "end its name in .html, .md or .json");
+        };
+    Storage.local().stage(path, overwrite).close();
+    return new ReportFile(path, overwrite, form);
+  }
+
+  /** All or nothing. */
+  public void write(DiffReport report) {
+    String name = String.valueOf(path.getFileName());
+    try (Staging staging = Storage.local().stage(path, overwrite)) {
+      Path file = staging.file(name);
+      try {
+        Files.writeString(file, form.apply(report));
+      } catch (IOException e) {
+        throw new StorageException("cannot write", path, e);
+      }
+      staging.commitFiles(name);
+    }
+  }
+}

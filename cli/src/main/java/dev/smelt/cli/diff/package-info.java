@@ -1,0 +1,5 @@
+/** Comparing checkpoints: tensor by tensor, and on data. */
+@NullMarked
+package dev.smelt.cli.diff;
+
+import org.jspecify.annotations.NullMarked;

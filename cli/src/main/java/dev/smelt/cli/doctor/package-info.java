@@ -1,0 +1,5 @@
+/** What a machine can do. */
+@NullMarked
+package dev.smelt.cli.doctor;
+
+import org.jspecify.annotations.NullMarked;
