@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 
 /**
  * Writes the tokenizer.json that a BERT {@code vocab.txt} stands for: one word piece per line, its
@@ -24,6 +25,10 @@ final class WordPiece {
 
   /** As in the original BERT: longer words are unknown. */
   private static final int MAX_WORD_LENGTH = 100;
+
+  /** A punctuation mark and something else. ASCII symbols count as punctuation, as in BERT. */
+  private static final Pattern UNCUT =
+      Pattern.compile(".+[\\p{Punct}\\p{IsPunctuation}].*|.*[\\p{Punct}\\p{IsPunctuation}].+");
 
   private WordPiece() {}
 
@@ -83,21 +88,38 @@ final class WordPiece {
 
   private static List<Map<String, Object>> addedTokens(Map<String, Integer> vocabulary) {
     List<Map<String, Object>> added = new ArrayList<>();
-    for (String token : SPECIAL) {
-      Integer id = vocabulary.get(token);
-      if (id != null) {
-        Map<String, Object> entry = new LinkedHashMap<>();
-        entry.put("id", id);
-        entry.put("content", token);
-        entry.put("single_word", false);
-        entry.put("lstrip", false);
-        entry.put("rstrip", false);
-        entry.put("normalized", false);
-        entry.put("special", true);
-        added.add(entry);
-      }
-    }
+    vocabulary.forEach(
+        (piece, id) -> {
+          if (SPECIAL.contains(piece)) {
+            added.add(addedToken(piece, id, true));
+          } else if (isUncut(piece)) {
+            added.add(addedToken(piece, id, false));
+          }
+        });
     return added;
+  }
+
+  /**
+   * Whether BERT's pre-tokenizer, which cuts before and after every punctuation mark, would never
+   * give this word: "n't", "'s". A vocabulary that has such words was made from text cut at blanks
+   * only, and so was the model's training text; where they stand alone they are kept whole. The
+   * published BERT vocabularies have none.
+   */
+  private static boolean isUncut(String piece) {
+    boolean reserved = piece.startsWith("[") && piece.endsWith("]");
+    return !reserved && !piece.startsWith("##") && UNCUT.matcher(piece).matches();
+  }
+
+  private static Map<String, Object> addedToken(String content, int id, boolean special) {
+    Map<String, Object> entry = new LinkedHashMap<>();
+    entry.put("id", id);
+    entry.put("content", content);
+    entry.put("single_word", !special);
+    entry.put("lstrip", false);
+    entry.put("rstrip", false);
+    entry.put("normalized", !special);
+    entry.put("special", special);
+    return entry;
   }
 
   /** {@code [CLS] A [SEP]} in segment 0, and {@code B [SEP]} of a pair in segment 1. */

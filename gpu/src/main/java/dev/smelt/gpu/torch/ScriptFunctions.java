@@ -49,8 +49,8 @@ public final class ScriptFunctions implements AutoCloseable {
           return torch.gelu(x, approximate="tanh")
         def silu(self: __torch__.Functions, x: Tensor) -> Tensor:
           return torch.silu(x)
-        def index_add(self: __torch__.Functions, x: Tensor, rows: Tensor, y: Tensor) -> Tensor:
-          return torch.index_add(x, 0, rows, y)
+        def index_add_in_place(self: __torch__.Functions, x: Tensor, rows: Tensor, y: Tensor) -> Tensor:
+          return torch.index_add_(x, 0, rows, y)
       """;
 
   private final PtSymbolBlock module;

@@ -1,0 +1,96 @@
+package dev.smelt.gpu.statistics;
+
+import dev.smelt.formats.CorruptException;
+import dev.smelt.formats.UsageException;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.TreeMap;
+
+/** A {@link Provenance} as the string pairs of a safetensors header. */
+final class ProvenanceMetadata {
+
+  private static final String ESTIMATOR = "estimator";
+  private static final String LABELS = "labels";
+  private static final String EXAMPLES = "examples";
+  private static final String TOKENS = "tokens";
+  private static final String SEQ_LEN = "seq_len";
+  private static final String SEED = "seed";
+  private static final String MODEL = "model_sha256";
+  private static final String DATA = "data_sha256";
+  private static final String VERSION = "smelt_version";
+
+  private ProvenanceMetadata() {}
+
+  static Map<String, String> write(Provenance from) {
+    Map<String, String> metadata = new TreeMap<>();
+    from.estimator().ifPresent(value -> metadata.put(ESTIMATOR, value));
+    from.labels().ifPresent(value -> metadata.put(LABELS, value.toString()));
+    from.examples().ifPresent(value -> metadata.put(EXAMPLES, String.valueOf(value)));
+    from.tokens().ifPresent(value -> metadata.put(TOKENS, String.valueOf(value)));
+    from.seqLen().ifPresent(value -> metadata.put(SEQ_LEN, String.valueOf(value)));
+    from.seed().ifPresent(value -> metadata.put(SEED, String.valueOf(value)));
+    from.modelSha256().ifPresent(value -> metadata.put(MODEL, value));
+    from.dataSha256().ifPresent(value -> metadata.put(DATA, value));
+    from.smeltVersion().ifPresent(value -> metadata.put(VERSION, value));
+    return metadata;
+  }
+
+  /**
+   * @param where the file, for refusals
+   * @throws CorruptException when an entry is there and makes no sense
+   */
+  static Provenance read(Map<String, String> metadata, String where) {
+    OptionalLong seqLen = positive(metadata, SEQ_LEN, where);
+    return new Provenance(
+        Optional.ofNullable(metadata.get(ESTIMATOR)),
+        Optional.ofNullable(metadata.get(LABELS)).map(text -> labels(text, where)),
+        positive(metadata, EXAMPLES, where),
+        positive(metadata, TOKENS, where),
+        seqLen.isPresent()
+            ? OptionalInt.of((int) Math.min(Integer.MAX_VALUE, seqLen.getAsLong()))
+            : OptionalInt.empty(),
+        number(metadata, SEED, where),
+        Optional.ofNullable(metadata.get(MODEL)),
+        Optional.ofNullable(metadata.get(DATA)),
+        Optional.ofNullable(metadata.get(VERSION)));
+  }
+
+  private static Labels labels(String text, String where) {
+    try {
+      return Labels.parse(text);
+    } catch (UsageException e) {
+      throw malformed(LABELS, text, "empirical, sampled or expected", where);
+    }
+  }
+
+  private static OptionalLong positive(Map<String, String> metadata, String key, String where) {
+    OptionalLong value = number(metadata, key, where);
+    if (value.isPresent() && value.getAsLong() <= 0) {
+      throw malformed(key, metadata.get(key), "a positive number", where);
+    }
+    return value;
+  }
+
+  private static OptionalLong number(Map<String, String> metadata, String key, String where) {
+    String text = metadata.get(key);
+    if (text == null) {
+      return OptionalLong.empty();
+    }
+    try {
+      return OptionalLong.of(Long.parseLong(text));
+    } catch (NumberFormatException e) {
+      throw malformed(key, text, "a whole number", where);
+    }
+  }
+
+  private static CorruptException malformed(
+      String key, @org.jspecify.annotations.Nullable String found, String expected, String where) {
+    return new CorruptException(
+        "malformed metadata of a statistics file",
+        where,
+        "expected " + expected + " under '" + key + "', found '" + found + "'",
+        "make the file again with smelt fisher");
+  }
+}
