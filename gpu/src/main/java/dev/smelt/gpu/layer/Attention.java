@@ -1,6 +1,7 @@
 package dev.smelt.gpu.layer;
 
 import ai.djl.ndarray.NDArray;
+import dev.smelt.gpu.torch.Tensors;
 
 /** softmax(Q Kᵀ · scale + bias) V, in several heads. It has no parameters of its own. */
 public final class Attention {
@@ -22,7 +23,8 @@ public final class Attention {
   public static NDArray attend(
       NDArray q, NDArray k, NDArray v, int heads, double scale, NDArray bias) {
     NDArray keys = split(k, heads).transpose(0, 1, 3, 2);
-    NDArray scores = split(q, heads).matMul(keys).mul(scale).add(bias);
+    NDArray factor = Tensors.scalar(q.getManager(), scale);
+    NDArray scores = split(q, heads).matMul(keys).mul(factor).add(bias);
     NDArray mixed = scores.softmax(-1).matMul(split(v, heads));
     return mixed.transpose(0, 2, 1, 3).reshape(q.getShape());
   }

@@ -2,19 +2,18 @@ package dev.smelt.gpu.torch;
 
 import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.engine.PtSymbolBlock;
-import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.IValueUtils;
 import ai.djl.pytorch.jni.JniUtils;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.Stream;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * The operators that DJL does not offer, as methods of one TorchScript module. Gradients flow
@@ -53,18 +52,25 @@ public final class ScriptFunctions implements AutoCloseable {
           return torch.index_add_(x, 0, rows, y)
       """;
 
-  private final PtSymbolBlock module;
+  /** In front of the name of the array that tells DJL which method to call. */
+  private static final String METHOD_MARK = "module_method:";
 
-  private ScriptFunctions(PtSymbolBlock module) {
+  private final PtSymbolBlock module;
+  private final NDManager manager;
+  private final Map<String, NDArray> marks = new ConcurrentHashMap<>();
+
+  private ScriptFunctions(PtSymbolBlock module, NDManager manager) {
     this.module = module;
+    this.manager = manager;
   }
 
   static ScriptFunctions load(NDManager manager) {
     byte[] archive = ScriptArchive.of(CLASS_NAME, CODE);
     try {
-      return new ScriptFunctions(
+      PtSymbolBlock module =
           JniUtils.loadModule(
-              (PtNDManager) manager, new ByteArrayInputStream(archive), false, false));
+              (PtNDManager) manager, new ByteArrayInputStream(archive), false, false);
+      return new ScriptFunctions(module, manager);
     } catch (IOException e) {
       throw new UncheckedIOException("reading from memory failed", e);
     }
@@ -73,41 +79,32 @@ public final class ScriptFunctions implements AutoCloseable {
   /**
    * Calls a method that returns one tensor.
    *
-   * @param manager owns the result
+   * @param owner of the result
    */
-  public NDArray call(NDManager manager, String method, NDArray... arguments) {
-    try (IValue result = run(method, arguments)) {
-      return result.toTensor((PtNDManager) manager);
-    }
+  public NDArray call(NDManager owner, String method, NDArray... arguments) {
+    return callForTuple(owner, method, arguments).singletonOrThrow();
   }
 
-  /** Calls a method that returns a tuple of tensors, all owned by {@code manager}. */
-  public List<NDArray> callForTuple(NDManager manager, String method, NDArray... arguments) {
-    List<NDArray> tensors = new ArrayList<>();
-    try (IValue result = run(method, arguments)) {
-      for (IValue element : result.toIValueTuple()) {
-        try (element) {
-          tensors.add(element.toTensor((PtNDManager) manager));
-        }
-      }
-    }
-    return tensors;
-  }
-
-  private IValue run(String method, NDArray... arguments) {
+  /** Calls a method that returns a tuple of tensors, all owned by {@code owner}. */
+  public NDList callForTuple(NDManager owner, String method, NDArray... arguments) {
     // Per thread in libtorch; with it on, the first calls of a method take seconds.
     JniUtils.setGraphExecutorOptimize(false);
-    IValue[] values =
-        Stream.of(arguments).map(a -> IValue.from((PtNDArray) a)).toArray(IValue[]::new);
+    NDList inputs = new NDList(marks.computeIfAbsent(method, this::mark));
+    inputs.addAll(List.of(arguments));
     try {
-      return IValueUtils.runMethod(module, method, values);
+      // In inference mode, which is how DJL's runMethod calls, gradients would end here silently.
+      NDList results = IValueUtils.forward(module, inputs, true);
+      results.attach(owner);
+      return results;
     } catch (EngineException e) {
       throw new DeviceException(method + " failed on the device: " + e.getMessage(), e);
-    } finally {
-      for (IValue value : values) {
-        value.close();
-      }
     }
+  }
+
+  private NDArray mark(String method) {
+    NDArray mark = manager.create(0);
+    mark.setName(METHOD_MARK + method);
+    return mark;
   }
 
   @Override

@@ -63,4 +63,13 @@ public final class Tensors {
   public static NDArray ofFloats(NDManager manager, float[] values, long... shape) {
     return manager.create(values, new Shape(shape));
   }
+
+  /**
+   * A number as an array that lives as long as its manager. In anything that will be differentiated
+   * use this, not an operator with a Java number: DJL frees the memory behind such a number at once
+   * although the backward pass will read it again.
+   */
+  public static NDArray scalar(NDManager manager, double value) {
+    return manager.create((float) value);
+  }
 }
