@@ -4,9 +4,11 @@ import dev.smelt.formats.huggingface.SafetensorsOutput;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.formats.safetensors.TensorSlot;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * A checkpoint being written. All tensors are known at the start, so headers and offsets are too,
@@ -33,6 +35,26 @@ public interface CheckpointWriter extends AutoCloseable {
       tensors = List.copyOf(tensors);
       metadata = Map.copyOf(metadata);
       sideFiles = List.copyOf(sideFiles);
+      Set<String> names = new HashSet<>();
+      for (TensorInfo info : tensors) {
+        if (!names.add(info.name())) {
+          throw new MismatchException(
+              "two output tensors of one name", info.name(), "expected it once", "");
+        }
+        requireStorable(info);
+      }
+    }
+
+    private static void requireStorable(TensorInfo info) {
+      try {
+        var _ = info.bytes();
+      } catch (ArithmeticException e) {
+        throw new UnsupportedException(
+            "tensor cannot be stored as " + info.dtype().label(),
+            info.name(),
+            "shape " + info.shape() + " does not fill whole bytes or overflows",
+            "choose another --dtype");
+      }
     }
 
     public long bytes() {

@@ -1,6 +1,7 @@
 package dev.smelt.formats;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.json.JsonFactory;
@@ -54,7 +55,11 @@ public final class Json {
   /** Parses straight into a record. */
   public static <T> T parse(byte[] text, Class<T> type, String where) {
     try {
-      return MAPPER.readValue(text, type);
+      @Nullable T value = MAPPER.readValue(text, type);
+      if (value == null) {
+        throw new CorruptException("not a JSON object", where, "found null", "");
+      }
+      return value;
     } catch (JacksonException e) {
       throw corrupt(where, e);
     }

@@ -30,6 +30,10 @@ public final class SafetensorsCheckpoint implements Checkpoint {
   private final String kind;
   private final Arena arena;
   private final Map<String, TensorView> tensors;
+
+  /** Tensor name → name of the file that holds it. */
+  private final Map<String, String> shardOf;
+
   private final Map<String, String> metadata;
   private final Optional<ModelConfig> config;
   private final List<Path> weightFiles;
@@ -49,6 +53,7 @@ public final class SafetensorsCheckpoint implements Checkpoint {
     this.config = config;
     this.sideFiles = List.copyOf(sideFiles);
     this.tensors = new LinkedHashMap<>();
+    this.shardOf = new LinkedHashMap<>();
     List<Map<String, String>> headers = new ArrayList<>();
     for (Path file : weightFiles) {
       SafetensorsFile opened = SafetensorsFile.open(file, arena);
@@ -58,6 +63,7 @@ public final class SafetensorsCheckpoint implements Checkpoint {
           throw new CorruptException(
               "tensor in two shards", file + "|" + view.name(), "expected it once", "");
         }
+        shardOf.put(view.name(), String.valueOf(file.getFileName()));
       }
     }
     this.metadata = headers.getFirst();
@@ -81,7 +87,8 @@ public final class SafetensorsCheckpoint implements Checkpoint {
     Storage storage = Storage.local();
     Path single = folder.resolve(SINGLE);
     Path indexFile = folder.resolve(ShardIndex.FILE);
-    if (!storage.exists(indexFile)) {
+    // Loaders of such folders take the single file first, so an index beside it is not in use.
+    if (storage.exists(single)) {
       return openFolder(folder, "Hugging Face folder", List.of(single));
     }
     ShardIndex index =
@@ -118,6 +125,7 @@ public final class SafetensorsCheckpoint implements Checkpoint {
         storage.files(folder).stream()
             .filter(file -> !ours.contains(String.valueOf(file.getFileName())))
             .filter(file -> !isWeights(file))
+            .filter(file -> !String.valueOf(file.getFileName()).startsWith(".smelt-"))
             .toList();
     return guarded(
         arena -> new SafetensorsCheckpoint(folder, kind, arena, weights, config, sideFiles));
@@ -148,12 +156,24 @@ public final class SafetensorsCheckpoint implements Checkpoint {
             "index names a tensor that no shard holds", indexFile + "|" + name, "", "");
       }
     }
-    for (String name : opened.tensors.keySet()) {
-      if (!index.shardOf().containsKey(name)) {
-        throw new CorruptException(
-            "shard holds a tensor that the index lacks", indexFile + "|" + name, "", "");
-      }
-    }
+    opened.shardOf.forEach(
+        (name, file) -> {
+          String named = index.shardOf().get(name);
+          if (named == null) {
+            throw new CorruptException(
+                "shard holds a tensor that the index lacks",
+                indexFile + "|" + name,
+                "found it in " + file,
+                "");
+          }
+          if (!named.equals(file)) {
+            throw new CorruptException(
+                "tensor in another shard than the index says",
+                indexFile + "|" + name,
+                "expected it in " + named + ", found it in " + file,
+                "");
+          }
+        });
   }
 
   private interface Opener {

@@ -4,6 +4,7 @@ import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.OutputOptions;
 import dev.smelt.formats.StorageException;
 import dev.smelt.formats.TensorInfo;
+import dev.smelt.formats.UsageException;
 import dev.smelt.formats.manifest.Hashing;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.formats.manifest.Manifest.WrittenFile;
@@ -31,7 +32,7 @@ public final class SafetensorsOutput implements CheckpointWriter {
   private final List<SafetensorsWriter> writers = new ArrayList<>();
   private final Map<String, TensorSlot> slots = new HashMap<>();
 
-  /** Files in the order in which they are listed: weights, then the rest by name. */
+  /** Files in the order in which they are listed: weights, index, config, side files. */
   private final List<String> names = new ArrayList<>();
 
   private SafetensorsOutput(OutputOptions options, Staging staging) {
@@ -41,6 +42,7 @@ public final class SafetensorsOutput implements CheckpointWriter {
 
   /** See {@link CheckpointWriter#create}. */
   public static CheckpointWriter create(OutputOptions options, Content content) {
+    requireReplaceable(options);
     Staging staging = Storage.local().stage(options.target(), options.overwrite());
     SafetensorsOutput output = new SafetensorsOutput(options, staging);
     boolean ready = false;
@@ -52,6 +54,21 @@ public final class SafetensorsOutput implements CheckpointWriter {
       if (!ready) {
         output.close();
       }
+    }
+  }
+
+  /** Replacing deletes: a folder that never was a checkpoint is not what the user meant. */
+  private static void requireReplaceable(OutputOptions options) {
+    Path target = options.target();
+    if (!options.overwrite() || !Storage.local().isFolder(target)) {
+      return;
+    }
+    boolean isOurs =
+        SafetensorsCheckpoint.isFolderOf(target) || Storage.local().isEmptyFolder(target);
+    if (options.isSingleFile() || !isOurs) {
+      throw new UsageException(
+          "will not replace a folder that holds no checkpoint [" + target + "]",
+          "choose another name or remove it yourself");
     }
   }
 
@@ -179,7 +196,11 @@ public final class SafetensorsOutput implements CheckpointWriter {
   @Override
   public void commitWithoutManifest() {
     finishWeights();
-    staging.commitFiles(names.toArray(String[]::new));
+    if (options.isSingleFile()) {
+      staging.commitFiles(fileName());
+    } else {
+      staging.commitFolder();
+    }
   }
 
   private void finishWeights() {

@@ -2,7 +2,6 @@ package dev.smelt.formats.huggingface;
 
 import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.Json;
-import java.nio.file.Path;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -78,11 +77,8 @@ record ShardIndex(Map<String, String> shardOf) {
   }
 
   private static boolean isPlainName(String name) {
-    Path path = Path.of(name);
-    return !name.isEmpty()
-        && path.getNameCount() == 1
-        && !path.isAbsolute()
-        && !name.equals("..")
-        && !name.equals(".");
+    // NUL and both separators in any system, so that a name means the same file everywhere.
+    return name.endsWith(".safetensors")
+        && name.chars().noneMatch(c -> c == 0 || c == '/' || c == '\\');
   }
 }

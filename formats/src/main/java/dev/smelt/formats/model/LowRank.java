@@ -4,9 +4,11 @@ import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.Json;
 import dev.smelt.formats.ModelConfig;
+import dev.smelt.formats.UnsupportedException;
 import java.nio.charset.StandardCharsets;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 import java.util.TreeMap;
@@ -35,6 +37,9 @@ public record LowRank(SequencedMap<String, Module> modules) {
   private static final String METHOD = "low_rank_method";
   private static final String MODULES = "low_rank_modules";
   private static final String RANKS = "truncation_ranks";
+
+  /** In a fixed order, for messages. */
+  private static final List<String> ENTRY_KEYS = List.of("rank", "transposed");
 
   /**
    * @param rank r, the columns of A and rows of B
@@ -72,6 +77,7 @@ public record LowRank(SequencedMap<String, Module> modules) {
   public static LowRank of(Checkpoint checkpoint) {
     if (checkpoint.config().isPresent()) {
       ModelConfig config = checkpoint.config().get();
+      requireKnownSchema(config);
       return parse(config.get(MODULES), config.where());
     }
     String header = checkpoint.metadata().get(MODULES);
@@ -109,6 +115,47 @@ public record LowRank(SequencedMap<String, Module> modules) {
     return map;
   }
 
+  /** Also refuses an entry that says more than is understood. */
+  private static boolean transposed(JsonNode entry, String where) {
+    for (String key : entry.propertyNames()) {
+      if (!ENTRY_KEYS.contains(key)) {
+        throw new UnsupportedException(
+            "factorised module stored in an unknown way",
+            where,
+            "expected only " + ENTRY_KEYS + ", found '" + key + "'",
+            "use a newer version");
+      }
+    }
+    JsonNode transposed = entry.path("transposed");
+    if (!transposed.isMissingNode() && !transposed.isBoolean()) {
+      throw new CorruptException(
+          "malformed factorised module",
+          where,
+          "transposed must be true or false, found " + transposed,
+          "");
+    }
+    return transposed.asBoolean(false);
+  }
+
+  /** Other schemas name and shape their factors differently. */
+  private static void requireKnownSchema(ModelConfig config) {
+    JsonNode schema = config.get(SCHEMA);
+    JsonNode version = config.get(VERSION);
+    boolean known =
+        (schema.isMissingNode() || (schema.isString() && schema.asString().equals(SCHEMA_NAME)))
+            && (version.isMissingNode()
+                || (version.canConvertToInt() && version.intValue() == FORMAT_VERSION));
+    if (!known) {
+      throw new UnsupportedException(
+          "unknown low-rank schema",
+          config.where(),
+          String.format(
+              "expected \"%s\" version %d, found %s version %s",
+              SCHEMA_NAME, FORMAT_VERSION, schema, version),
+          "use a newer version");
+    }
+  }
+
   private static LowRank parse(JsonNode node, String where) {
     if (node.isMissingNode()) {
       return new LowRank(new LinkedHashMap<>());
@@ -128,7 +175,7 @@ public record LowRank(SequencedMap<String, Module> modules) {
                 "expected {\"rank\": r} with r >= 1, found " + entry,
                 "");
           }
-          sorted.put(name, new Module(rank.intValue(), entry.path("transposed").asBoolean(false)));
+          sorted.put(name, new Module(rank.intValue(), transposed(entry, where + "|" + name)));
         });
     return new LowRank(new LinkedHashMap<>(sorted));
   }

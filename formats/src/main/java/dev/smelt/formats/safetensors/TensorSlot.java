@@ -10,7 +10,7 @@ import dev.smelt.formats.codec.FloatCodec;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.Objects;
 
 /** The place of one tensor in a file being written. Parts may be written by several threads. */
 public final class TensorSlot {
@@ -24,7 +24,7 @@ public final class TensorSlot {
   private final TensorInfo info;
   private final SafetensorsWriter file;
   private final long position;
-  private final AtomicLong written = new AtomicLong();
+  private final WrittenRanges written = new WrittenRanges();
 
   TensorSlot(TensorInfo info, SafetensorsWriter file, long position) {
     this.info = info;
@@ -44,6 +44,7 @@ public final class TensorSlot {
    */
   public void write(long first, double[] values, int count) {
     FloatCodec codec = codec();
+    Objects.checkFromIndexSize(first, count, info.elements());
     for (int at = 0; at < count; at += PART_ELEMENTS) {
       int length = Math.min(PART_ELEMENTS, count - at);
       double[] part = at == 0 && length == count ? values : slice(values, at, length);
@@ -57,6 +58,7 @@ public final class TensorSlot {
   /** As {@link #write(long, double[], int)} from f32 values. */
   public void write(long first, float[] values, int count) {
     FloatCodec codec = codec();
+    Objects.checkFromIndexSize(first, count, info.elements());
     for (int at = 0; at < count; at += PART_ELEMENTS) {
       int length = Math.min(PART_ELEMENTS, count - at);
       float[] part = at == 0 && length == count ? values : slice(values, at, length);
@@ -85,7 +87,7 @@ public final class TensorSlot {
     for (long at = 0; at < bytes.byteSize(); at += PART_BYTES) {
       long length = Math.min(PART_BYTES, bytes.byteSize() - at);
       file.write(bytes.asSlice(at, length).asByteBuffer(), position + at);
-      written.addAndGet(length);
+      written.add(at, at + length);
     }
   }
 
@@ -110,9 +112,9 @@ public final class TensorSlot {
     }
   }
 
-  /** True when as many bytes have been written as the tensor has. */
+  /** True when every byte of the tensor has been written. */
   public boolean isComplete() {
-    return written.get() == info.bytes();
+    return written.cover(info.bytes());
   }
 
   private void requireShape(TensorView source) {
@@ -131,8 +133,9 @@ public final class TensorSlot {
 
   private void put(ByteBuffer bytes, long first) {
     int length = bytes.capacity();
-    file.write(bytes, position + info.dtype().bytes(first));
-    written.addAndGet(length);
+    long start = info.dtype().bytes(first);
+    file.write(bytes, position + start);
+    written.add(start, start + length);
   }
 
   private FloatCodec codec() {

@@ -3,16 +3,13 @@ package dev.smelt.formats.storage;
 import dev.smelt.formats.StorageException;
 import dev.smelt.formats.UsageException;
 import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.channels.FileChannel;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayDeque;
-import java.util.Comparator;
 import java.util.Deque;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** Staging by a hidden sibling folder and rename, which is atomic within one file system. */
@@ -23,6 +20,8 @@ final class LocalStaging implements Staging {
   private final Path folder;
   private final Path replaced;
   private final boolean overwrite;
+  private final Rename rename;
+  private final StagingLock lock;
 
   /**
    * Parent folders made for this output, innermost last; removed again when nothing is committed.
@@ -32,7 +31,17 @@ final class LocalStaging implements Staging {
   private final Thread cleanUp = new Thread(this::discard, "smelt-discard-staged");
   private boolean closed;
 
+  /** True when the staging folder has become the target; one of its name would be another run's. */
+  private boolean moved;
+
   LocalStaging(Path target, boolean overwrite) {
+    this(target, overwrite, LocalStaging::renameAtomically);
+  }
+
+  /**
+   * @param rename how finished output is moved
+   */
+  LocalStaging(Path target, boolean overwrite, Rename rename) {
     Path absolute = target.toAbsolutePath().normalize();
     @Nullable Path name = absolute.getFileName();
     @Nullable Path above = absolute.getParent();
@@ -44,20 +53,26 @@ final class LocalStaging implements Staging {
     this.overwrite = overwrite;
     this.folder = above.resolve("." + name + ".smelt-partial");
     this.replaced = above.resolve("." + name + ".smelt-replaced");
-    if (Files.exists(absolute) && !overwrite) {
-      throw new UsageException(
-          "output exists [" + target + "]", "choose another name or pass --overwrite");
-    }
+    this.rename = rename;
     try {
+      restoreReplaced();
+      requireFree();
       makeParents();
-      // What a killed run left under this name is of no use to anyone.
-      deleteTree(folder);
-      Files.createDirectory(folder);
+      this.lock = claim();
     } catch (IOException e) {
       removeMadeParents();
       throw new StorageException("cannot write", target, e);
     }
     Runtime.getRuntime().addShutdownHook(cleanUp);
+  }
+
+  /** Moves a file or folder in one step. */
+  interface Rename {
+    void move(Path from, Path to) throws IOException;
+  }
+
+  private static void renameAtomically(Path from, Path to) throws IOException {
+    Files.move(from, to, StandardCopyOption.ATOMIC_MOVE);
   }
 
   @Override
@@ -66,34 +81,48 @@ final class LocalStaging implements Staging {
   }
 
   @Override
-  public void commitFolder() {
+  public synchronized void commitFolder() {
+    requireOpen();
+    requireFree();
     try {
-      forceTree();
-      deleteTree(replaced);
-      if (overwrite && Files.exists(target)) {
-        Files.move(target, replaced, StandardCopyOption.ATOMIC_MOVE);
+      FileTrees.force(folder, StagingLock.FILE);
+      FileTrees.delete(replaced);
+      if (exists(target)) {
+        rename.move(target, replaced);
       }
-      Files.move(folder, target, StandardCopyOption.ATOMIC_MOVE);
-      deleteTree(replaced);
-      force(parent);
+      moveIntoPlace();
+      moved = true;
+      // Held until after the renaming, or another run could take the folder for a stale one.
+      Files.deleteIfExists(target.resolve(StagingLock.FILE));
+      FileTrees.delete(replaced);
+      FileTrees.force(parent);
     } catch (IOException e) {
       throw new StorageException("cannot write", target, e);
     }
     madeParents.clear();
   }
 
-  @Override
-  public void commitFiles(String... names) {
+  private void moveIntoPlace() throws IOException {
     try {
-      forceTree();
-      for (String name : names) {
-        Files.move(
-            folder.resolve(name),
-            parent.resolve(name),
-            StandardCopyOption.ATOMIC_MOVE,
-            StandardCopyOption.REPLACE_EXISTING);
+      rename.move(folder, target);
+    } catch (IOException e) {
+      if (exists(replaced)) {
+        rename.move(replaced, target);
       }
-      force(parent);
+      throw e;
+    }
+  }
+
+  @Override
+  public synchronized void commitFiles(String... names) {
+    requireOpen();
+    requireFree();
+    try {
+      FileTrees.force(folder, StagingLock.FILE);
+      for (String name : names) {
+        rename.move(folder.resolve(name), parent.resolve(name));
+      }
+      FileTrees.force(parent);
     } catch (IOException e) {
       throw new StorageException("cannot write", target, e);
     }
@@ -107,14 +136,56 @@ final class LocalStaging implements Staging {
     }
   }
 
+  /** A run that was killed between the two renames of a replacement left the old output aside. */
+  private void restoreReplaced() throws IOException {
+    if (!exists(target) && exists(replaced)) {
+      rename.move(replaced, target);
+    }
+  }
+
+  /** Looked at before the work and again before the target appears. */
+  private void requireFree() {
+    if (!overwrite && exists(target)) {
+      throw new UsageException(
+          "output exists [" + target + "]", "choose another name or pass --overwrite");
+    }
+  }
+
+  /** An interrupt may come just before the commit. */
+  private void requireOpen() {
+    if (closed) {
+      throw new StorageException("output was given up", target.toString(), "", "run again");
+    }
+  }
+
+  /** Makes the staging folder, or takes over and empties what a killed run left under its name. */
+  private StagingLock claim() throws IOException {
+    Files.createDirectories(folder);
+    StagingLock claimed =
+        StagingLock.of(folder)
+            .orElseThrow(
+                () ->
+                    new UsageException(
+                        "another run is writing this output [" + target + "]",
+                        "wait for it or choose another name"));
+    FileTrees.clear(folder, StagingLock.FILE);
+    return claimed;
+  }
+
+  private static boolean exists(Path path) {
+    return Files.exists(path, LinkOption.NOFOLLOW_LINKS);
+  }
+
   /** Safe to run twice, from the owner and from the shutdown hook. */
   private synchronized boolean discard() {
     if (closed) {
       return false;
     }
     closed = true;
-    try {
-      deleteTree(folder);
+    try (lock) {
+      if (!moved) {
+        FileTrees.delete(folder);
+      }
     } catch (IOException e) {
       throw new StorageException("cannot remove unfinished output", folder, e);
     } finally {
@@ -129,8 +200,15 @@ final class LocalStaging implements Staging {
       missing.push(at);
     }
     for (Path path : missing) {
-      Files.createDirectory(path);
-      madeParents.push(path);
+      try {
+        Files.createDirectory(path);
+        madeParents.push(path);
+      } catch (FileAlreadyExistsException e) {
+        // Another run may have made the same parent just now; then it is not ours to remove.
+        if (!Files.isDirectory(path)) {
+          throw e;
+        }
+      }
     }
   }
 
@@ -142,39 +220,5 @@ final class LocalStaging implements Staging {
       }
     }
     madeParents.clear();
-  }
-
-  private void forceTree() throws IOException {
-    try (Stream<Path> files = Files.walk(folder)) {
-      files.forEach(LocalStaging::forceUnchecked);
-    } catch (UncheckedIOException e) {
-      throw e.getCause();
-    }
-  }
-
-  private static void forceUnchecked(Path path) {
-    try {
-      force(path);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
-  }
-
-  /** Flushes a file or, on systems that allow it, a folder's entries. */
-  private static void force(Path path) throws IOException {
-    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-      channel.force(true);
-    }
-  }
-
-  private static void deleteTree(Path root) throws IOException {
-    if (!Files.exists(root)) {
-      return;
-    }
-    try (Stream<Path> paths = Files.walk(root)) {
-      for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) {
-        Files.deleteIfExists(path);
-      }
-    }
   }
 }

@@ -34,6 +34,15 @@ final class LocalStorage implements Storage {
   }
 
   @Override
+  public boolean isEmptyFolder(Path path) {
+    try (Stream<Path> entries = Files.list(path)) {
+      return entries.findAny().isEmpty();
+    } catch (IOException e) {
+      throw new StorageException("cannot list", path, e);
+    }
+  }
+
+  @Override
   public long size(Path file) {
     requireFile(file);
     try {

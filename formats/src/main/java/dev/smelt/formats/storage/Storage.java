@@ -19,6 +19,8 @@ public interface Storage {
 
   boolean isFolder(Path path);
 
+  boolean isEmptyFolder(Path path);
+
   long size(Path file);
 
   /** The files of a folder, without sub-folders, by name. */
