@@ -1,0 +1,53 @@
+package dev.smelt.gpu;
+
+import dev.smelt.gpu.data.Dataset;
+import dev.smelt.gpu.data.Example;
+import dev.smelt.gpu.plain.TinyModels;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+
+/** Examples for tiny models, and the repository's own data. */
+public final class TestData {
+
+  private TestData() {}
+
+  /** A file or folder of the repository's test data. */
+  public static Path path(String name) {
+    return Path.of(System.getProperty("smelt.testdata")).resolve(name);
+  }
+
+  /** Windows of random tokens of these lengths. */
+  public static List<Example> windows(int... lengths) {
+    Random random = new Random(7);
+    List<Example> examples = new ArrayList<>();
+    for (int length : lengths) {
+      examples.add(new Example.Window(tokens(random, length), tokens(random, length)));
+    }
+    return examples;
+  }
+
+  /** Labelled sequences of random tokens of these lengths, the second half of each a segment 1. */
+  public static List<Example> labelled(int... lengths) {
+    Random random = new Random(8);
+    List<Example> examples = new ArrayList<>();
+    for (int length : lengths) {
+      int[] segments = new int[length];
+      for (int t = (length + 1) / 2; t < length; t++) {
+        segments[t] = 1;
+      }
+      int label = random.nextInt(TinyModels.CLASSES);
+      examples.add(new Example.Labelled(tokens(random, length), segments, label));
+    }
+    return examples;
+  }
+
+  private static int[] tokens(Random random, int length) {
+    return random.ints(length, 0, TinyModels.VOCABULARY).toArray();
+  }
+
+  public static Dataset dataset(List<Example> examples) {
+    return new Dataset(Path.of("memory"), "", examples, TinyModels.POSITIONS, 0);
+  }
+}

@@ -1,0 +1,282 @@
+package dev.smelt.gpu.statistics;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.Progress;
+import dev.smelt.formats.TensorInfo;
+import dev.smelt.formats.UsageException;
+import dev.smelt.gpu.TestData;
+import dev.smelt.gpu.TestDevice;
+import dev.smelt.gpu.data.Batch;
+import dev.smelt.gpu.data.Example;
+import dev.smelt.gpu.layer.Parameter;
+import dev.smelt.gpu.layer.Tape;
+import dev.smelt.gpu.network.Factors;
+import dev.smelt.gpu.network.Network;
+import dev.smelt.gpu.plain.PlainFisher;
+import dev.smelt.gpu.plain.TinyModel;
+import dev.smelt.gpu.plain.TinyModels;
+import dev.smelt.gpu.torch.Autograd;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class FisherEstimatorTest {
+
+  /** f32 gradients against f64, per tensor: norm of the difference over norm. */
+  private static final double TOLERANCE = 2e-5;
+
+  /**
+   * Norms below this share of the largest are rounding: the gradient of a key's bias is exactly 0,
+   * for softmax does not see a shift.
+   */
+  private static final double NEGLIGIBLE = 1e-9;
+
+  /** Mixed lengths, so that batches have padding; some tokens come up twice in an example. */
+  private static final List<Example> WINDOWS = TestData.windows(5, 1, 7, 3);
+
+  private static final List<Example> LABELLED = TestData.labelled(4, 1, 7, 2, 6);
+
+  @TempDir private Path folder;
+
+  private Network load(TinyModel model) {
+    try (Checkpoint checkpoint = Checkpoint.open(model.write(folder))) {
+      return Network.load(checkpoint, TestDevice.get());
+    }
+  }
+
+  private static Map<String, double[]> estimate(
+      Network network, List<Example> examples, Labels labels, int batch, long seed) {
+    Fisher fisher =
+        FisherEstimator.diagonal(
+            network,
+            TestData.dataset(examples),
+            new FisherOptions(labels, batch, seed),
+            Progress.NONE);
+    assertThat(fisher.examples()).isEqualTo(examples.size());
+    assertThat(fisher.tokens()).isEqualTo(examples.stream().mapToInt(Example::length).sum());
+    Map<String, double[]> diagonal = new LinkedHashMap<>();
+    fisher.diagonal().forEach((info, values) -> diagonal.put(info.name(), widen(values)));
+    return diagonal;
+  }
+
+  private void assertFisher(
+      TinyModel model, List<Example> examples, Labels labels, Map<String, double[]> expected) {
+    try (Network network = load(model)) {
+      for (int batch : new int[] {1, 2, examples.size()}) {
+        assertSame(estimate(network, examples, labels, batch, 0), expected, TOLERANCE);
+      }
+    }
+  }
+
+  @Test
+  void agreesWithDifferencesOnLanguageModels() {
+    TinyModel gpt2 = TinyModels.gpt2();
+    assertFisher(gpt2, WINDOWS, Labels.EMPIRICAL, PlainFisher.empirical(gpt2, WINDOWS));
+  }
+
+  @Test
+  void agreesWithDifferencesOnClassifiers() {
+    for (TinyModel model : List.of(TinyModels.gpt2Classifier(), TinyModels.bert())) {
+      assertFisher(model, LABELLED, Labels.EMPIRICAL, PlainFisher.empirical(model, LABELLED));
+      assertFisher(model, LABELLED, Labels.EXPECTED, PlainFisher.expected(model, LABELLED));
+    }
+  }
+
+  @Test
+  void agreesWithDifferencesOnFactors() {
+    TinyModel gpt2 = Factors.ofEveryModule(TinyModels.gpt2());
+    assertFisher(gpt2, WINDOWS, Labels.EMPIRICAL, PlainFisher.empirical(gpt2, WINDOWS));
+    TinyModel bert = Factors.ofEveryModule(TinyModels.bert());
+    assertFisher(bert, LABELLED, Labels.EXPECTED, PlainFisher.expected(bert, LABELLED));
+  }
+
+  @Test
+  void agreesWithDifferencesOnSingleTokens() {
+    List<Example> windows = TestData.windows(1, 1, 1);
+    TinyModel gpt2 = TinyModels.gpt2();
+    assertFisher(gpt2, windows, Labels.EMPIRICAL, PlainFisher.empirical(gpt2, windows));
+  }
+
+  @Test
+  void agreesWithGradientsOfTheWeightsThemselves() {
+    for (TinyModel model : List.of(TinyModels.gpt2(), TinyModels.bert())) {
+      List<Example> examples = model.has("classifier.weight") ? LABELLED : WINDOWS;
+      try (Network network = load(model)) {
+        Map<String, double[]> expected = oneByOne(network, examples);
+        for (int batch : new int[] {1, 3, examples.size()}) {
+          assertSame(estimate(network, examples, Labels.EMPIRICAL, batch, 0), expected, TOLERANCE);
+        }
+      }
+    }
+  }
+
+  /** Plain automatic differentiation with weights that require gradients, an example at a time. */
+  private static Map<String, double[]> oneByOne(Network network, List<Example> examples) {
+    Map<String, double[]> sums = new LinkedHashMap<>();
+    FisherOptions options = new FisherOptions(Labels.EMPIRICAL, 1, 0);
+    Map<String, Parameter> parameters = parametersOf(network, examples.getFirst());
+    parameters.values().forEach(parameter -> parameter.value().setRequiresGradient(true));
+    for (Example example : examples) {
+      try (NDManager manager = network.device().scope()) {
+        Batch batch = Batch.of(0, List.of(example));
+        NDArray logits =
+            Autograd.recorded(() -> network.model().logits(manager, batch, Tape.off()));
+        Autograd.backward(logits, LogitGradients.of(logits, batch, options).getFirst(), false);
+      }
+      parameters.forEach(
+          (name, parameter) -> {
+            double[] gradient = widen(parameter.value().getGradient().toFloatArray());
+            double[] sum = sums.computeIfAbsent(name, key -> new double[gradient.length]);
+            for (int i = 0; i < sum.length; i++) {
+              sum[i] += gradient[i] * gradient[i] / examples.size();
+            }
+            Autograd.clear(parameter.value());
+          });
+    }
+    parameters.values().forEach(parameter -> parameter.value().setRequiresGradient(false));
+    return sums;
+  }
+
+  private static Map<String, Parameter> parametersOf(Network network, Example example) {
+    Map<String, Parameter> parameters = new LinkedHashMap<>();
+    Tape tape = Tape.recording();
+    try (NDManager manager = network.device().scope()) {
+      network.model().logits(manager, Batch.of(0, List.of(example)), tape);
+      tape.taps()
+          .forEach(
+              tap -> tap.uses().forEach(u -> parameters.put(u.parameter().name(), u.parameter())));
+    }
+    return parameters;
+  }
+
+  @Test
+  void averagesSampledLabelsToTheExpectation() {
+    List<Example> examples = TestData.labelled(3, 5);
+    int draws = 300;
+    try (Network network = load(TinyModels.bert())) {
+      Map<String, double[]> expected =
+          estimate(network, examples, Labels.EXPECTED, examples.size(), 0);
+      Map<String, double[]> mean = new LinkedHashMap<>();
+      for (int seed = 0; seed < draws; seed++) {
+        estimate(network, examples, Labels.SAMPLED, examples.size(), seed)
+            .forEach(
+                (name, values) -> {
+                  double[] sum = mean.computeIfAbsent(name, key -> new double[values.length]);
+                  for (int i = 0; i < sum.length; i++) {
+                    sum[i] += values[i] / draws;
+                  }
+                });
+      }
+      // The standard error of each mean is about 1/√(300·2) = 4 %.
+      assertSame(mean, expected, 0.15);
+    }
+  }
+
+  @Test
+  void drawsLabelsThatDependOnSeedAndPlaceButNotOnTheBatch() {
+    try (Network network = load(TinyModels.gpt2())) {
+      Map<String, double[]> one = estimate(network, WINDOWS, Labels.SAMPLED, 1, 5);
+      Map<String, double[]> all = estimate(network, WINDOWS, Labels.SAMPLED, WINDOWS.size(), 5);
+      Map<String, double[]> other = estimate(network, WINDOWS, Labels.SAMPLED, 1, 6);
+      assertSame(all, one, TOLERANCE);
+      String name = "transformer.h.0.mlp.c_fc.weight";
+      assertThat(distance(other, one, name)).isGreaterThan(0.01);
+      List<Example> twice = List.of(WINDOWS.getFirst(), WINDOWS.getFirst());
+      List<Example> once = List.of(WINDOWS.getFirst());
+      assertThat(
+              distance(
+                  estimate(network, twice, Labels.SAMPLED, 2, 5),
+                  estimate(network, once, Labels.SAMPLED, 1, 5),
+                  name))
+          .isGreaterThan(0.01);
+    }
+  }
+
+  @Test
+  void givesOneDiagonalPerParameterInItsStoredShape() {
+    try (Network network = load(TinyModels.gpt2())) {
+      Fisher fisher =
+          FisherEstimator.diagonal(
+              network,
+              TestData.dataset(WINDOWS),
+              new FisherOptions(Labels.EMPIRICAL, 2, 0),
+              Progress.NONE);
+      assertThat(fisher.diagonal().keySet()).containsExactlyElementsOf(network.parameters());
+      for (Map.Entry<TensorInfo, float[]> entry : fisher.diagonal().entrySet()) {
+        assertThat(entry.getValue()).hasSize((int) entry.getKey().elements());
+      }
+    }
+  }
+
+  @Test
+  void refusesTheExpectationForLanguageModels() {
+    try (Network network = load(TinyModels.gpt2())) {
+      assertThatThrownBy(() -> estimate(network, WINDOWS, Labels.EXPECTED, 1, 0))
+          .isInstanceOf(UsageException.class)
+          .hasMessageContaining("at most 64 classes")
+          .hasMessageContaining("--labels sampled");
+    }
+  }
+
+  @Test
+  void readsLabelRules() {
+    assertThat(Labels.parse("empirical")).isEqualTo(Labels.EMPIRICAL);
+    assertThat(Labels.parse("sampled")).isEqualTo(Labels.SAMPLED);
+    assertThat(Labels.parse("expected")).isEqualTo(Labels.EXPECTED);
+    assertThatThrownBy(() -> Labels.parse("Empirical"))
+        .isInstanceOf(UsageException.class)
+        .hasMessageContaining("empirical, sampled or expected");
+  }
+
+  private static void assertSame(
+      Map<String, double[]> found, Map<String, double[]> expected, double tolerance) {
+    assertThat(found.keySet()).containsExactlyInAnyOrderElementsOf(expected.keySet());
+    double largest = expected.values().stream().mapToDouble(v -> norm(v)).max().orElseThrow();
+    for (Map.Entry<String, double[]> entry : expected.entrySet()) {
+      String name = entry.getKey();
+      if (norm(entry.getValue()) < NEGLIGIBLE * largest) {
+        assertThat(norm(found.getOrDefault(name, new double[0])))
+            .as(name)
+            .isLessThan(NEGLIGIBLE * largest);
+      } else {
+        assertThat(distance(found, expected, name)).as(name).isLessThan(tolerance);
+      }
+    }
+  }
+
+  private static double distance(
+      Map<String, double[]> found, Map<String, double[]> expected, String name) {
+    double[] a = found.getOrDefault(name, new double[0]);
+    double[] b = expected.getOrDefault(name, new double[0]);
+    assertThat(a).hasSameSizeAs(b);
+    double[] difference = new double[a.length];
+    for (int i = 0; i < a.length; i++) {
+      difference[i] = a[i] - b[i];
+    }
+    return norm(difference) / norm(b);
+  }
+
+  private static double norm(double[] values) {
+    double sum = 0;
+    for (double value : values) {
+      sum += value * value;
+    }
+    return Math.sqrt(sum);
+  }
+
+  private static double[] widen(float[] values) {
+    double[] wide = new double[values.length];
+    for (int i = 0; i < wide.length; i++) {
+      wide[i] = values[i];
+    }
+    return wide;
+  }
+}
