@@ -1,18 +1,23 @@
 package dev.smelt.cli.command;
 
 import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.UsageException;
 import dev.smelt.gpu.data.DataOptions;
 import dev.smelt.gpu.data.Dataset;
 import dev.smelt.gpu.data.Tokenizers;
 import dev.smelt.gpu.network.Network;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** Options of commands that run a network over data. */
 final class DataMixin {
+
+  private static final int DEFAULT_BATCH = 8;
 
   @Option(
       names = "--seq-len",
@@ -36,10 +41,26 @@ final class DataMixin {
       names = "--batch",
       paramLabel = "N",
       description = "Examples at a time; changes memory and speed, not results (8).")
-  private int batch = 8;
+  private @Nullable Integer batch;
 
   int batch() {
-    return batch;
+    return batch == null ? DEFAULT_BATCH : batch;
+  }
+
+  /** Where there is no data to apply them to, none of these options may be given. */
+  void refuseAsUseless(String missing) {
+    Map<String, Boolean> given =
+        Map.of(
+            "--seq-len", seqLen != null,
+            "--samples", samples != null,
+            "--shuffle", shuffle != null,
+            "--batch", batch != null);
+    for (Map.Entry<String, Boolean> option : new TreeMap<>(given).entrySet()) {
+      if (option.getValue()) {
+        throw new UsageException(
+            option.getKey() + " has no effect without " + missing, "add " + missing);
+      }
+    }
   }
 
   DataOptions options() {

@@ -73,6 +73,9 @@ public final class DiffCommand extends SmeltCommand {
     if (maxLossIncrease != null && data.isEmpty()) {
       throw new UsageException("--max-loss-increase needs data", "add --data");
     }
+    if (data.isEmpty()) {
+      how.refuseAsUseless("--data");
+    }
     Optional<ReportFile> file =
         Optional.ofNullable(target).map(path -> ReportFile.of(path, overwrite));
     DiffReport report = compare();

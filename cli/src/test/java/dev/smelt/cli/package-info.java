@@ -1,0 +1,4 @@
+@NullMarked
+package dev.smelt.cli;
+
+import org.jspecify.annotations.NullMarked;
