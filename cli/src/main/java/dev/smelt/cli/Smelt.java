@@ -1,21 +1,11 @@
 package dev.smelt.cli;
 
-import dev.smelt.cli.command.DiffCommand;
-import dev.smelt.cli.command.DoctorCommand;
-import dev.smelt.cli.command.EvalCommand;
-import dev.smelt.cli.command.ExpandCommand;
-import dev.smelt.cli.command.FactorizeCommand;
-import dev.smelt.cli.command.FisherCommand;
-import dev.smelt.cli.command.InspectCommand;
-import dev.smelt.cli.command.MergeCommand;
-import dev.smelt.cli.command.VerifyCommand;
 import dev.smelt.formats.Progress;
 import dev.smelt.formats.UsageException;
 import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.engine.DeviceChoice;
 import java.util.List;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.HelpCommand;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ScopeType;
 
@@ -38,18 +28,6 @@ import picocli.CommandLine.ScopeType;
       "4:the disk refused: rights, space, an unwritable target",
       "5:an error in smelt itself",
       "130:interrupted"
-    },
-    subcommands = {
-      InspectCommand.class,
-      FisherCommand.class,
-      MergeCommand.class,
-      FactorizeCommand.class,
-      ExpandCommand.class,
-      EvalCommand.class,
-      DiffCommand.class,
-      VerifyCommand.class,
-      DoctorCommand.class,
-      HelpCommand.class
     })
 public final class Smelt {
 

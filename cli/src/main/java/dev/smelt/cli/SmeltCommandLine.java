@@ -29,6 +29,7 @@ public final class SmeltCommandLine {
   public int run(String... arguments) {
     Smelt root = new Smelt(console, List.of(arguments));
     CommandLine line = new CommandLine(root, new CommandFactory(root));
+    Commands.register(line, arguments);
     line.setOut(new PrintWriter(console.out(), false, StandardCharsets.UTF_8));
     line.setErr(new PrintWriter(console.err(), true, StandardCharsets.UTF_8));
     line.setCaseInsensitiveEnumValuesAllowed(true);
