@@ -26,9 +26,7 @@ public final class Evaluator {
     Sums sums = new Sums();
     try (Progress.Task task = progress.begin("evaluation", dataset.examples().size(), "examples")) {
       for (Batch part : dataset.batches(batch)) {
-        try (NDManager manager = network.device().scope()) {
-          add(sums, manager, network, part);
-        }
+        network.device().step("evaluation", manager -> add(sums, manager, network, part));
         task.advance(part.size());
       }
     }

@@ -20,22 +20,20 @@ import java.util.Map;
  */
 final class DiagonalTotals {
 
-  /**
-   * Elements of per-example gradients held at a time, 64 MiB of f32. A larger parameter is done one
-   * example at a time.
-   */
-  private static final long SLICE_ELEMENTS = 16L << 20;
-
   private final NDManager manager;
   private final ScriptFunctions functions;
+  private final long sliceElements;
   private final Map<String, NDArray> totals = new HashMap<>();
 
   /**
    * @param manager owns the sums
+   * @param sliceElements how many elements of per-example gradients are held at a time, if one
+   *     example has no more
    */
-  DiagonalTotals(NDManager manager, ScriptFunctions functions) {
+  DiagonalTotals(NDManager manager, ScriptFunctions functions, long sliceElements) {
     this.manager = manager;
     this.functions = functions;
+    this.sliceElements = sliceElements;
   }
 
   /** Adds the squares of a backward pass. Parameters with several uses add up before squaring. */
@@ -59,7 +57,7 @@ final class DiagonalTotals {
       return;
     }
     long examples = uses.getFirst().delta().getShape().get(0);
-    long slice = Math.max(1, SLICE_ELEMENTS / Math.max(1, parameter.info().elements()));
+    long slice = Math.max(1, sliceElements / Math.max(1, parameter.info().elements()));
     for (long first = 0; first < examples; first += slice) {
       long last = Math.min(examples, first + slice);
       try (NDManager temporary = manager.newSubManager()) {

@@ -28,6 +28,12 @@ public final class FisherEstimator {
   /** Each class costs a backward pass; beyond this, sampling gives more for the same time. */
   private static final int MAX_EXPECTED_CLASSES = 64;
 
+  /**
+   * Elements of per-example gradients held at a time, 64 MiB of f32. A larger parameter is done one
+   * example at a time.
+   */
+  private static final long SLICE_ELEMENTS = 16L << 20;
+
   private FisherEstimator() {}
 
   /**
@@ -36,17 +42,30 @@ public final class FisherEstimator {
    */
   public static Fisher diagonal(
       Network network, Dataset dataset, FisherOptions options, Progress progress) {
+    return diagonal(network, dataset, options, SLICE_ELEMENTS, progress);
+  }
+
+  static Fisher diagonal(
+      Network network,
+      Dataset dataset,
+      FisherOptions options,
+      long sliceElements,
+      Progress progress) {
     requireLabels(network, options.labels());
     long start = System.nanoTime();
     long examples = dataset.examples().size();
     long tokens = 0;
     try (NDManager totals = network.device().scope();
         Progress.Task task = progress.begin("Fisher information", examples, "examples")) {
-      DiagonalTotals diagonal = new DiagonalTotals(totals, network.device().functions());
+      DiagonalTotals diagonal =
+          new DiagonalTotals(totals, network.device().functions(), sliceElements);
       for (Batch batch : dataset.batches(options.batch())) {
-        try (NDManager manager = network.device().scope()) {
-          Autograd.unrecorded(() -> add(diagonal, manager, network, batch, options));
-        }
+        network
+            .device()
+            .step(
+                "Fisher information",
+                manager ->
+                    Autograd.unrecorded(() -> add(diagonal, manager, network, batch, options)));
         tokens += batch.tokenCount();
         task.advance(batch.size());
       }

@@ -2,8 +2,10 @@ package dev.smelt.gpu.torch;
 
 import ai.djl.Device;
 import ai.djl.engine.Engine;
+import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.jni.JniUtils;
+import java.util.function.Consumer;
 
 /** One device of the engine, with the functions that DJL lacks. */
 public final class TorchDevice implements AutoCloseable {
@@ -29,6 +31,22 @@ public final class TorchDevice implements AutoCloseable {
   /** A manager whose close frees all that was made in it. DJL frees nothing by itself. */
   public NDManager scope() {
     return root.newSubManager();
+  }
+
+  /**
+   * Runs one step of a longer work in a scope of its own.
+   *
+   * @param what for a person: "evaluation"
+   * @throws DeviceException when the engine fails in it
+   */
+  public void step(String what, Consumer<NDManager> work) {
+    try (NDManager manager = scope()) {
+      work.accept(manager);
+    } catch (EngineException e) {
+      throw new DeviceException(
+          what + " failed on the device; a smaller --batch needs less memory: " + e.getMessage(),
+          e);
+    }
   }
 
   public ScriptFunctions functions() {

@@ -3,7 +3,12 @@ package dev.smelt.gpu.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.smelt.formats.work.Workers;
 import dev.smelt.gpu.TestDevice;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import org.junit.jupiter.api.Test;
 
 class TorchKernelsTest extends LinearAlgebraContract {
@@ -28,5 +33,24 @@ class TorchKernelsTest extends LinearAlgebraContract {
         assertThat(squares[i]).isCloseTo(expected[i] * expected[i], within(1e-12));
       }
     }
+  }
+
+  @Test
+  void worksInSeveralThreadsAtOnce() {
+    double[] values = random(30, 20, 9);
+    List<Workers.Job> jobs = new ArrayList<>();
+    Queue<double[]> spectra = new ConcurrentLinkedQueue<>();
+    for (int i = 0; i < 16; i++) {
+      jobs.add(
+          () -> {
+            try (LinearAlgebra algebra = open()) {
+              spectra.add(algebra.svd(algebra.matrix(30, 20, values)).s());
+            }
+          });
+    }
+    Workers.run(4, jobs);
+    assertThat(spectra).hasSize(16);
+    double[] first = spectra.remove();
+    assertThat(spectra).allSatisfy(s -> assertThat(s).isEqualTo(first));
   }
 }

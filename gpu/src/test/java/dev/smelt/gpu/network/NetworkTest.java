@@ -189,6 +189,15 @@ class NetworkTest {
   }
 
   @Test
+  void numbersClassesThatTheConfigDoesNotName() {
+    try (Network network = load(TinyModels.bert().withConfig("id2label", "none"))) {
+      assertThat(network.input().labels()).containsExactly("LABEL_0", "LABEL_1", "LABEL_2");
+    }
+    TinyModel one = TinyModels.bert().withConfig("id2label", java.util.Map.of("0", "score"));
+    refuses(one, "at least 2 classes");
+  }
+
+  @Test
   void refusesNetworksThatAreNotBuiltIn() {
     assertThatThrownBy(() -> load(TinyModels.gpt2().withConfig("model_type", "mamba")))
         .isInstanceOf(UnsupportedException.class)

@@ -13,6 +13,7 @@ import dev.smelt.gpu.TestData;
 import dev.smelt.gpu.TestDevice;
 import dev.smelt.gpu.data.Batch;
 import dev.smelt.gpu.data.Example;
+import dev.smelt.gpu.eval.Evaluator;
 import dev.smelt.gpu.layer.Parameter;
 import dev.smelt.gpu.layer.Tape;
 import dev.smelt.gpu.network.Factors;
@@ -25,6 +26,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -198,6 +200,70 @@ class FisherEstimatorTest {
                   name))
           .isGreaterThan(0.01);
     }
+  }
+
+  @Test
+  void givesTheSameInSlicesOfTheBatch() {
+    for (TinyModel model : List.of(TinyModels.gpt2(), TinyModels.gpt2Classifier())) {
+      List<Example> examples = model.has("score.weight") ? LABELLED : WINDOWS;
+      try (Network network = load(model)) {
+        Map<String, double[]> whole =
+            estimate(network, examples, Labels.EMPIRICAL, examples.size(), 0);
+        for (long elements : new long[] {1, 200}) {
+          Fisher sliced =
+              FisherEstimator.diagonal(
+                  network,
+                  TestData.dataset(examples),
+                  new FisherOptions(Labels.EMPIRICAL, examples.size(), 0),
+                  elements,
+                  Progress.NONE);
+          Map<String, double[]> found = new LinkedHashMap<>();
+          sliced.diagonal().forEach((info, values) -> found.put(info.name(), widen(values)));
+          assertSame(found, whole, TOLERANCE);
+        }
+      }
+    }
+  }
+
+  @Test
+  void leavesNothingBehindOnTheDevice() {
+    try (Network network = load(TinyModels.gpt2())) {
+      NDManager weights =
+          parametersOf(network, WINDOWS.getFirst()).values().iterator().next().value().getManager();
+      estimate(network, WINDOWS, Labels.SAMPLED, 2, 0);
+      int before = weights.getManagedArrays().size();
+      int rootBefore = weights.getParentManager().getManagedArrays().size();
+      estimate(network, WINDOWS, Labels.SAMPLED, 2, 0);
+      Evaluator.evaluate(network, TestData.dataset(WINDOWS), 2, Progress.NONE);
+      assertThat(weights.getManagedArrays()).hasSize(before);
+      assertThat(weights.getParentManager().getManagedArrays()).hasSize(rootBefore);
+    }
+  }
+
+  @Test
+  void reportsProgressInExamples() {
+    AtomicLong done = new AtomicLong();
+    Progress progress =
+        (what, total, unit) -> {
+          assertThat(total).isEqualTo(WINDOWS.size());
+          assertThat(unit).isEqualTo("examples");
+          return new Progress.Task() {
+            @Override
+            public void advance(long amount) {
+              done.addAndGet(amount);
+            }
+
+            @Override
+            public void close() {
+              assertThat(done).hasValue(WINDOWS.size());
+            }
+          };
+        };
+    try (Network network = load(TinyModels.gpt2())) {
+      FisherEstimator.diagonal(
+          network, TestData.dataset(WINDOWS), new FisherOptions(Labels.EMPIRICAL, 3, 0), progress);
+    }
+    assertThat(done).hasValue(WINDOWS.size());
   }
 
   @Test
