@@ -1,6 +1,7 @@
 package dev.smelt.gpu.layer;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.Shape;
 import dev.smelt.gpu.torch.Tensors;
 
 /** softmax(Q Kᵀ · scale + bias) V, in several heads. It has no parameters of its own. */
@@ -48,7 +49,7 @@ public final class Attention {
         bias[query * length + key] = MASKED;
       }
     }
-    return like.getManager().create(bias, new ai.djl.ndarray.types.Shape(1, 1, length, length));
+    return like.getManager().create(bias, new Shape(1, 1, length, length));
   }
 
   /**
@@ -64,7 +65,6 @@ public final class Attention {
         bias[b * length + key] = MASKED;
       }
     }
-    return like.getManager()
-        .create(bias, new ai.djl.ndarray.types.Shape(lengths.length, 1, 1, length));
+    return like.getManager().create(bias, new Shape(lengths.length, 1, 1, length));
   }
 }

@@ -6,6 +6,7 @@ import ai.djl.ndarray.types.DataType;
 import dev.smelt.gpu.data.Batch;
 import dev.smelt.gpu.torch.Tensors;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 
@@ -42,7 +43,7 @@ final class LogitGradients {
     List<NDArray> gradients = new ArrayList<>();
     int[] labels = new int[batch.size() * batch.predictionsPerExample()];
     for (int c = 0; c < p.getShape().get(2); c++) {
-      java.util.Arrays.fill(labels, c);
+      Arrays.fill(labels, c);
       NDArray label =
           Tensors.ofInts(p.getManager(), labels, batch.size(), batch.predictionsPerExample());
       NDArray weight = p.get(":, :, {}:{}", c, c + 1).sqrt();

@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /** A {@link Provenance} as the string pairs of a safetensors header. */
 final class ProvenanceMetadata {
@@ -86,7 +87,7 @@ final class ProvenanceMetadata {
   }
 
   private static CorruptException malformed(
-      String key, @org.jspecify.annotations.Nullable String found, String expected, String where) {
+      String key, @Nullable String found, String expected, String where) {
     return new CorruptException(
         "malformed metadata of a statistics file",
         where,

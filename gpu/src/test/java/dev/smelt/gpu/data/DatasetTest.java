@@ -10,6 +10,7 @@ import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.UnsupportedException;
 import dev.smelt.formats.UsageException;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -37,7 +38,7 @@ class DatasetTest {
     try {
       return Files.write(folder.resolve(name), content);
     } catch (IOException e) {
-      throw new java.io.UncheckedIOException(e);
+      throw new UncheckedIOException(e);
     }
   }
 

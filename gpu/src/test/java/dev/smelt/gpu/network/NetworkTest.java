@@ -26,6 +26,7 @@ import dev.smelt.gpu.plain.TinyModel.Tensor;
 import dev.smelt.gpu.plain.TinyModels;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -126,7 +127,7 @@ class NetworkTest {
     try (Network network = load(stored)) {
       assertThat(network.parameters()).noneMatch(p -> p.name().equals("lm_head.weight"));
       assertThat(network.aliases())
-          .containsExactly(java.util.Map.entry("lm_head.weight", "transformer.wte.weight"));
+          .containsExactly(Map.entry("lm_head.weight", "transformer.wte.weight"));
       assertThat(network.unusedTensors()).isEmpty();
     }
     TinyModel different = stored.withTensor("lm_head.weight", headOfItsOwn());
@@ -193,7 +194,7 @@ class NetworkTest {
     try (Network network = load(TinyModels.bert().withConfig("id2label", "none"))) {
       assertThat(network.input().labels()).containsExactly("LABEL_0", "LABEL_1", "LABEL_2");
     }
-    TinyModel one = TinyModels.bert().withConfig("id2label", java.util.Map.of("0", "score"));
+    TinyModel one = TinyModels.bert().withConfig("id2label", Map.of("0", "score"));
     refuses(one, "at least 2 classes");
   }
 
