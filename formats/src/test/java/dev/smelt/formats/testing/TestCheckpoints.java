@@ -111,8 +111,8 @@ public final class TestCheckpoints {
         quoted(tensor.name()), tensor.dtype().label(), tensor.shape(), start, end);
   }
 
-  /** Enough JSON for names and texts without control characters. */
+  /** Enough JSON for texts whose only control characters are line ends. */
   private static String quoted(String text) {
-    return '"' + text.replace("\\", "\\\\").replace("\"", "\\\"") + '"';
+    return '"' + text.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n") + '"';
   }
 }

@@ -1,0 +1,123 @@
+package dev.smelt.formats.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.smelt.formats.DType;
+import dev.smelt.formats.ModelConfig;
+import dev.smelt.formats.Shape;
+import dev.smelt.formats.TensorInfo;
+import java.util.Arrays;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class ArchitectureTest {
+
+  @ParameterizedTest
+  @CsvSource({
+    "wte.weight, 2, EMBEDDING",
+    "wpe.weight, 2, EMBEDDING",
+    "h.0.ln_1.weight, 1, NORM",
+    "h.11.ln_2.bias, 1, NORM",
+    "ln_f.weight, 1, NORM",
+    "h.3.attn.bias, 4, BUFFER",
+    "h.3.attn.masked_bias, 0, BUFFER",
+    "h.3.attn.c_attn.weight, 2, CONV1D",
+    "h.3.attn.c_attn.bias, 1, BIAS",
+    "h.3.attn.c_proj.weight, 2, CONV1D",
+    "h.3.crossattention.q_attn.weight, 2, CONV1D",
+    "h.3.mlp.c_fc.weight, 2, CONV1D",
+    "h.3.mlp.c_proj.weight, 2, CONV1D",
+    "h.3.mlp.c_proj.bias, 1, BIAS",
+    "h.3.mlp.c_fc.ALinear.weight, 2, FACTOR",
+    "h.3.mlp.c_fc.BLinear.weight, 2, FACTOR",
+    "h.3.mlp.c_fc.weight, 3, OTHER",
+    "something.else, 2, OTHER"
+  })
+  void gpt2(String name, int rank, TensorRole role) {
+    assertThat(role("gpt2", name, rank)).isEqualTo(role);
+    assertThat(role("gpt2", "transformer." + name, rank)).isEqualTo(role);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "embeddings.word_embeddings.weight, 2, EMBEDDING",
+    "embeddings.position_embeddings.weight, 2, EMBEDDING",
+    "embeddings.token_type_embeddings.weight, 2, EMBEDDING",
+    "embeddings.position_ids, 2, BUFFER",
+    "embeddings.LayerNorm.weight, 1, NORM",
+    "encoder.layer.0.attention.output.LayerNorm.gamma, 1, NORM",
+    "encoder.layer.0.output.LayerNorm.beta, 1, NORM",
+    "encoder.layer.10.attention.self.query.weight, 2, LINEAR",
+    "encoder.layer.10.attention.self.key.bias, 1, BIAS",
+    "encoder.layer.10.attention.output.dense.weight, 2, LINEAR",
+    "encoder.layer.10.intermediate.dense.weight, 2, LINEAR",
+    "encoder.layer.10.output.dense.weight, 2, LINEAR",
+    "encoder.layer.10.output.dense.ALinear.weight, 2, FACTOR",
+    "pooler.dense.weight, 2, HEAD",
+    "something.else, 2, OTHER"
+  })
+  void bert(String name, int rank, TensorRole role) {
+    assertThat(role("bert", name, rank)).isEqualTo(role);
+    assertThat(role("bert", "bert." + name, rank)).isEqualTo(role);
+  }
+
+  @Test
+  void headsStandOutsideThePrefix() {
+    assertThat(role("gpt2", "lm_head.weight", 2)).isEqualTo(TensorRole.HEAD);
+    assertThat(role("gpt2", "score.weight", 2)).isEqualTo(TensorRole.HEAD);
+    assertThat(role("bert", "classifier.weight", 2)).isEqualTo(TensorRole.HEAD);
+    assertThat(role("bert", "classifier.bias", 1)).isEqualTo(TensorRole.HEAD);
+    assertThat(role("bert", "cls.predictions.transform.dense.weight", 2))
+        .isEqualTo(TensorRole.HEAD);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "model.embed_tokens.weight, 2, EMBEDDING",
+    "model.layers.0.input_layernorm.weight, 1, NORM",
+    "model.norm.weight, 1, NORM",
+    "model.layers.0.self_attn.q_proj.weight, 2, LINEAR",
+    "model.layers.0.self_attn.q_proj.bias, 1, BIAS",
+    "model.layers.0.mlp.down_proj.BLinear.weight, 2, FACTOR",
+    "lm_head.weight, 2, HEAD",
+    "layer1.0.conv1.weight, 4, OTHER"
+  })
+  void othersFollowTheGeneralRules(String name, int rank, TensorRole role) {
+    assertThat(role("llama", name, rank)).isEqualTo(role);
+    assertThat(Architecture.of(Optional.empty()).role(info(name, rank))).isEqualTo(role);
+  }
+
+  @Test
+  void bareNames() {
+    Architecture gpt2 = of("gpt2");
+    assertThat(gpt2.bareName("transformer.wte.weight")).isEqualTo("wte.weight");
+    assertThat(gpt2.bareName("wte.weight")).isEqualTo("wte.weight");
+    assertThat(gpt2.isKnown()).isTrue();
+    assertThat(of("llama").isKnown()).isFalse();
+    assertThat(of("llama").bareName("transformer.x")).isEqualTo("transformer.x");
+    assertThat(Architecture.of(Optional.of(ModelConfig.parse("{}"))).isKnown()).isFalse();
+  }
+
+  @Test
+  void onlyMatricesInsideBlocksAreCompressed() {
+    assertThat(TensorRole.values())
+        .filteredOn(TensorRole::isBlockMatrix)
+        .containsExactly(TensorRole.LINEAR, TensorRole.CONV1D);
+  }
+
+  private static TensorRole role(String model, String name, int rank) {
+    return of(model).role(info(name, rank));
+  }
+
+  private static Architecture of(String model) {
+    return Architecture.of(Optional.of(ModelConfig.parse("{\"model_type\": \"" + model + "\"}")));
+  }
+
+  private static TensorInfo info(String name, int rank) {
+    long[] sizes = new long[rank];
+    Arrays.fill(sizes, 2);
+    return new TensorInfo(name, DType.F32, Shape.of(sizes));
+  }
+}
