@@ -30,6 +30,18 @@ final class EntryAttacks {
     return Stream.of(
         entry("entry-a-number", "7", CorruptException.class, "|w", "expected an object"),
         entry("entry-null", "null", CorruptException.class, "|w", "expected an object"),
+        header(
+            "name-of-a-megabyte",
+            "{\"" + "x".repeat(1 << 20) + "\":7}",
+            CorruptException.class,
+            "xxx … xxx",
+            "expected an object"),
+        header(
+            "name-that-steers-a-terminal",
+            "{\"\\u001b[2J\\nw\":7}",
+            CorruptException.class,
+            "|?[2J?w",
+            "expected an object"),
         entry("entry-empty", "{}", CorruptException.class, "|w", "incomplete"),
         entry(
             "unknown-key",
