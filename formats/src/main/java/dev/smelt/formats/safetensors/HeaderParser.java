@@ -286,15 +286,16 @@ final class HeaderParser {
       }
       at = entry.end();
     }
-    long found = file.byteSize() - dataStart;
-    if (found < at) {
-      throw truncated("truncated file", dataStart, at, found);
+    // The entries may claim up to 2^63 - 1 bytes, to which the header cannot be added.
+    long expected = dataStart + Math.min(at, Long.MAX_VALUE - dataStart);
+    if (file.byteSize() < expected) {
+      throw truncated("truncated file", dataStart, expected, file.byteSize());
     }
-    if (found > at) {
+    if (file.byteSize() > expected) {
       throw corrupt(
           "bytes after the last tensor",
-          dataStart + at,
-          "expected " + at + " bytes of data, found " + found);
+          expected,
+          "expected " + expected + " bytes, found " + file.byteSize());
     }
   }
 
