@@ -1,0 +1,34 @@
+package dev.smelt.bench;
+
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+
+/** Runs one measurement by name and prints it as Markdown. */
+public final class Bench {
+
+  private static final String USAGE =
+      """
+      usage: bench startup LAUNCHER TESTDATA
+             bench golden MODELS TEXT REFERENCE
+      """;
+
+  private Bench() {}
+
+  public static void main(String[] arguments) {
+    Locale.setDefault(Locale.ROOT);
+    PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
+    List<String> words = List.of(arguments);
+    if (words.size() == 3 && words.getFirst().equals("startup")) {
+      new StartupBench(Path.of(words.get(1)), Path.of(words.get(2)), out).run();
+    } else if (words.size() == 4 && words.getFirst().equals("golden")) {
+      new GoldenBench(Path.of(words.get(1)), Path.of(words.get(2)), Path.of(words.get(3)), out)
+          .run();
+    } else {
+      System.err.print(USAGE);
+      System.exit(2);
+    }
+  }
+}
