@@ -45,7 +45,7 @@ class MarkdownReportTest {
     String text = MarkdownReport.render(Samples.gpt2());
     assertThat(text)
         .startsWith("### `gpt2-drama` → `fisher-keep-0.5`\n")
-        .contains("| `fisher-keep-0.5` (after) | 2.6 MB | -30.9 % | 1,298,304 | -30.9 % |\n")
+        .contains("| `fisher-keep-0.5` (after) | 2.0 MB | -47.4 % | 987,264 | -47.4 % |\n")
         .contains(
             "| `fisher-keep-0.5` (after) | 1.7381 | -0.0118 | 5.69 | -0.07 | 48.71 % | +0.55 pp |")
         .contains("16 tensors changed. 36 tensors are the same (217.3 kB).\n")

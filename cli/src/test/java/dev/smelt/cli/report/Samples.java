@@ -35,8 +35,8 @@ final class Samples {
         model(
             "fisher-keep-0.5",
             "factorize fisher keep 0.5",
-            2_596_608,
-            1_298_304,
+            1_974_528,
+            987_264,
             1.7952,
             0.4711,
             1.6810,
