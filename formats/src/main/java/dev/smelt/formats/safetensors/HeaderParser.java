@@ -286,16 +286,15 @@ final class HeaderParser {
       }
       at = entry.end();
     }
-    // The entries may claim up to 2^63 - 1 bytes, to which the header cannot be added.
-    long expected = dataStart + Math.min(at, Long.MAX_VALUE - dataStart);
-    if (file.byteSize() < expected) {
-      throw truncated("truncated file", dataStart, expected, file.byteSize());
+    long found = file.byteSize() - dataStart;
+    if (found < at) {
+      throw truncated("truncated file", dataStart, at, found);
     }
-    if (file.byteSize() > expected) {
+    if (found > at) {
       throw corrupt(
           "bytes after the last tensor",
-          expected,
-          "expected " + expected + " bytes, found " + file.byteSize());
+          dataStart + at,
+          "expected " + at + " bytes of data, found " + found);
     }
   }
 
