@@ -2,7 +2,6 @@ package dev.smelt.cli;
 
 import dev.smelt.formats.DType;
 import dev.smelt.formats.UsageException;
-import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -38,23 +37,6 @@ public final class Units {
           option + " '" + text + "' is not a size", "use a number and KB, MB, GB or GiB");
     }
     return Math.round(Double.parseDouble(match.group(1)) * factor);
-  }
-
-  /** "3.8 MB". */
-  public static String bytes(long count) {
-    String[] units = {"B", "kB", "MB", "GB", "TB"};
-    double value = count;
-    int unit = 0;
-    while (value >= 999.95 && unit < units.length - 1) {
-      value /= 1000;
-      unit++;
-    }
-    return unit == 0 ? count + " B" : String.format(Locale.ROOT, "%.1f %s", value, units[unit]);
-  }
-
-  /** "1,880,832". */
-  public static String count(long count) {
-    return String.format(Locale.ROOT, "%,d", count);
   }
 
   /**

@@ -1,8 +1,8 @@
 package dev.smelt.cli.command;
 
-import dev.smelt.cli.Units;
 import dev.smelt.cli.Version;
 import dev.smelt.cli.doctor.MachineReport;
+import dev.smelt.cli.text.Format;
 import dev.smelt.gpu.engine.ComputeDevice;
 import java.util.Locale;
 import picocli.CommandLine.Command;
@@ -28,8 +28,8 @@ public final class DoctorCommand extends SmeltCommand {
     line(text, "smelt", report.smelt());
     line(text, "java", report.java());
     line(text, "system", report.system() + ", " + report.processors() + " processors");
-    line(text, "memory", Units.bytes(report.memoryBytes()));
-    line(text, "java heap", "at most " + Units.bytes(report.heapBytes()));
+    line(text, "memory", Format.bytes(report.memoryBytes()));
+    line(text, "java heap", "at most " + Format.bytes(report.heapBytes()));
     line(text, "engine", "PyTorch " + report.pytorch() + " through DJL " + report.djl());
     line(text, "natives", report.natives());
     line(text, "device", report.device() + ", " + report.gpus() + " GPUs usable");

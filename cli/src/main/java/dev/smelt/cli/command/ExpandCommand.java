@@ -50,7 +50,8 @@ public final class ExpandCommand extends SmeltCommand {
                     content,
                     expander.records(),
                     List.of()));
-        return Result.of(manifest, () -> ManifestText.of(manifest, options.target()));
+        return Result.of(
+            manifest, () -> ManifestText.of(manifest, options.target(), root().console().width()));
       }
     }
   }

@@ -185,7 +185,8 @@ public final class FactorizeCommand extends SmeltCommand {
                     content,
                     factorizer.records(),
                     List.of()));
-        return Result.of(manifest, () -> ManifestText.of(manifest, options.target()));
+        return Result.of(
+            manifest, () -> ManifestText.of(manifest, options.target(), root().console().width()));
       }
     }
   }

@@ -1,7 +1,7 @@
 package dev.smelt.cli.command;
 
-import dev.smelt.cli.TextTable;
-import dev.smelt.cli.Units;
+import dev.smelt.cli.text.Format;
+import dev.smelt.cli.text.TextTable;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
@@ -9,6 +9,7 @@ import dev.smelt.formats.model.Architecture;
 import dev.smelt.formats.model.LowRank;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -104,56 +105,55 @@ public final class InspectCommand extends SmeltCommand {
     if (report.modelType() != null) {
       line(text, "model", report.modelType() + " " + String.join(", ", report.architectures()));
     }
-    line(text, "tensors", Units.count(report.tensors().size()));
-    line(text, "parameters", Units.count(report.parameters()));
+    line(text, "tensors", Format.count(report.tensors().size()));
+    line(text, "parameters", Format.count(report.parameters()));
     List<String> sizes = new ArrayList<>();
-    report.bytesByDtype().forEach((dtype, bytes) -> sizes.add(dtype + " " + Units.bytes(bytes)));
-    line(text, "size", Units.bytes(report.bytes()) + " (" + String.join(", ", sizes) + ")");
+    report.bytesByDtype().forEach((dtype, bytes) -> sizes.add(dtype + " " + Format.bytes(bytes)));
+    line(text, "size", Format.bytes(report.bytes()) + " (" + String.join(", ", sizes) + ")");
     if (report.factorizedModules() > 0) {
       line(text, "factorized", report.factorizedModules() + " modules");
     }
     report.metadata().forEach((key, value) -> line(text, "metadata", key + " = " + value));
-    return text.append('\n').append(stats ? valuesTable(report) : table(report)).toString();
+    return text.append('\n')
+        .append(
+            (stats ? valuesTable(report) : table(report)).render(root().console().width(), false))
+        .toString();
   }
 
-  private static TextTable table(Report report) {
-    TextTable table = new TextTable("tensor<", "dtype<", "shape<", "role<", "size");
+  private TextTable table(Report report) {
+    TextTable table = new TextTable("tensor");
+    List.of("dtype", "shape", "role", "size").forEach(table::column);
     for (Row row : report.tensors()) {
-      table.row(row.name(), row.dtype(), row.shape(), row.role(), Units.bytes(row.bytes()));
+      table.row(row.name(), cells(row.dtype(), row.shape(), row.role(), Format.bytes(row.bytes())));
     }
     return table;
   }
 
-  private static TextTable valuesTable(Report report) {
-    TextTable table =
-        new TextTable(
-            "tensor<",
-            "dtype<",
-            "shape<",
-            "min",
-            "max",
-            "mean",
-            "deviation",
-            "zeros",
-            "non-finite");
+  private TextTable valuesTable(Report report) {
+    TextTable table = new TextTable("tensor");
+    List.of("dtype", "shape", "min", "max", "mean", "deviation", "zeros", "non-finite")
+        .forEach(table::column);
     for (Row row : report.tensors()) {
       TensorStatistics values = row.values();
-      if (values == null) {
-        table.row(row.name(), row.dtype(), row.shape(), "", "", "", "", "", "");
-      } else {
-        table.row(
-            row.name(),
-            row.dtype(),
-            row.shape(),
-            number(values.min()),
-            number(values.max()),
-            number(values.mean()),
-            number(values.deviation()),
-            Units.count(values.zeros()),
-            Units.count(values.nonFinite()));
-      }
+      table.row(
+          row.name(),
+          values == null
+              ? cells(row.dtype(), row.shape(), "", "", "", "", "", "")
+              : cells(
+                  row.dtype(),
+                  row.shape(),
+                  number(values.min()),
+                  number(values.max()),
+                  number(values.mean()),
+                  number(values.deviation()),
+                  Format.count(values.zeros()),
+                  Format.count(values.nonFinite())));
     }
     return table;
+  }
+
+  private static List<TextTable.Cell> cells(String... texts) {
+    return Arrays.stream(texts).map(TextTable.Cell::plain).toList();
   }
 
   private static String number(double value) {

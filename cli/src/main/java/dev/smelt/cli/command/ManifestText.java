@@ -1,12 +1,13 @@
 package dev.smelt.cli.command;
 
-import dev.smelt.cli.TextTable;
-import dev.smelt.cli.Units;
+import dev.smelt.cli.text.Format;
+import dev.smelt.cli.text.TextTable;
+import dev.smelt.cli.text.TextTable.Cell;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.formats.manifest.TensorRecord;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /** A manifest for people: what was done, what it saved, what to know. */
@@ -14,55 +15,67 @@ final class ManifestText {
 
   private ManifestText() {}
 
-  static String of(Manifest manifest, Path target) {
+  static String of(Manifest manifest, Path target, int width) {
     StringBuilder text = new StringBuilder();
-    Manifest.Totals totals = manifest.totals();
-    text.append(String.format("%s -> %s%n", manifest.command(), target));
-    TextTable sizes = new TextTable("<", "before", "after", "after/before");
-    sizes.row(
-        "bytes of tensors",
-        Units.bytes(totals.bytesBefore()),
-        Units.bytes(totals.bytesAfter()),
-        ratio(totals.bytesAfter(), totals.bytesBefore()));
-    sizes.row(
-        "parameters",
-        Units.count(totals.parametersBefore()),
-        Units.count(totals.parametersAfter()),
-        ratio(totals.parametersAfter(), totals.parametersBefore()));
-    text.append(sizes);
+    text.append(manifest.command()).append(" -> ").append(target).append('\n');
+    text.append(sizes(manifest.totals()).render(width, false));
     List<TensorRecord> certified =
         manifest.tensors().stream().filter(record -> record.relativeError() != null).toList();
     if (!certified.isEmpty()) {
-      TextTable table =
-          new TextTable("tensor<", "rank", "relative error", "weighted error", "before", "after");
-      for (TensorRecord record : certified) {
-        table.row(
-            record.name(),
-            String.valueOf(record.rank()),
-            error(record.relativeError()),
-            error(record.weightedRelativeError()),
-            Units.bytes(record.bytesBefore()),
-            Units.bytes(record.bytesAfter()));
-      }
-      text.append('\n').append(table);
+      text.append('\n').append(errors(certified).render(width, false)).append('\n');
     }
     for (TensorRecord record : manifest.tensors()) {
-      String reason = record.reason();
-      if (reason != null) {
-        text.append(record.name()).append(": ").append(reason).append('\n');
+      if (record.reason() != null) {
+        text.append(record.name()).append(": ").append(record.reason()).append('\n');
       }
     }
-    for (String note : manifest.notes()) {
-      text.append(note).append('\n');
-    }
+    manifest.notes().forEach(note -> text.append(note).append('\n'));
     return text.toString();
   }
 
+  private static TextTable sizes(Manifest.Totals totals) {
+    TextTable table = new TextTable("");
+    List.of("before", "after", "after/before").forEach(table::column);
+    table.row(
+        "bytes of tensors",
+        cells(
+            Format.bytes(totals.bytesBefore()),
+            Format.bytes(totals.bytesAfter()),
+            ratio(totals.bytesAfter(), totals.bytesBefore())));
+    table.row(
+        "parameters",
+        cells(
+            Format.count(totals.parametersBefore()),
+            Format.count(totals.parametersAfter()),
+            ratio(totals.parametersAfter(), totals.parametersBefore())));
+    return table;
+  }
+
+  private static TextTable errors(List<TensorRecord> certified) {
+    TextTable table = new TextTable("tensor");
+    List.of("rank", "relative error", "weighted error", "before", "after").forEach(table::column);
+    for (TensorRecord record : certified) {
+      table.row(
+          record.name(),
+          cells(
+              String.valueOf(record.rank()),
+              error(record.relativeError()),
+              error(record.weightedRelativeError()),
+              Format.bytes(record.bytesBefore()),
+              Format.bytes(record.bytesAfter())));
+    }
+    return table;
+  }
+
+  private static List<Cell> cells(String... texts) {
+    return Arrays.stream(texts).map(Cell::plain).toList();
+  }
+
   private static String error(@Nullable Double value) {
-    return value == null ? "" : String.format(Locale.ROOT, "%.4g", value);
+    return value == null ? "" : Format.error(value);
   }
 
   private static String ratio(long after, long before) {
-    return before == 0 ? "" : String.format(Locale.ROOT, "%.3f", (double) after / before);
+    return before == 0 ? "" : Format.fixed((double) after / before, 3);
   }
 }

@@ -181,7 +181,8 @@ public final class MergeCommand extends SmeltCommand {
                   content,
                   records(plan),
                   plan.notes()));
-      return Result.of(manifest, () -> ManifestText.of(manifest, options.target()));
+      return Result.of(
+          manifest, () -> ManifestText.of(manifest, options.target(), root().console().width()));
     }
   }
 

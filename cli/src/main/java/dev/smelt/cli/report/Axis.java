@@ -1,5 +1,6 @@
 package dev.smelt.cli.report;
 
+import dev.smelt.cli.text.Format;
 import java.util.ArrayList;
 import java.util.List;
 

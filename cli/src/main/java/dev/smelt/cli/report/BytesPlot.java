@@ -1,6 +1,8 @@
 package dev.smelt.cli.report;
 
 import dev.smelt.cli.report.DiffReport.TensorDiff;
+import dev.smelt.cli.text.Columns;
+import dev.smelt.cli.text.Format;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;

@@ -1,6 +1,7 @@
 package dev.smelt.cli.report;
 
 import dev.smelt.cli.report.DiffReport.TensorDiff;
+import dev.smelt.cli.text.Columns;
 import java.util.List;
 import java.util.Map;
 

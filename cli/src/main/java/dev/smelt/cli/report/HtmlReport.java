@@ -4,6 +4,7 @@ import dev.smelt.cli.report.DiffReport.Model;
 import dev.smelt.cli.report.DiffReport.TensorDiff;
 import dev.smelt.cli.report.Measure.Verdict;
 import dev.smelt.cli.report.ModelTable.Cell;
+import dev.smelt.cli.text.Format;
 import java.util.List;
 import java.util.Locale;
 import java.util.SequencedMap;

@@ -6,6 +6,7 @@ import dev.smelt.cli.report.Measure.Verdict;
 import dev.smelt.cli.report.ModelTable.Cell;
 import dev.smelt.cli.report.ModelTable.Row;
 import dev.smelt.cli.report.ModelTable.Section;
+import dev.smelt.cli.text.Format;
 import java.util.List;
 import java.util.Locale;
 

@@ -1,5 +1,7 @@
 package dev.smelt.cli.report;
 
+import dev.smelt.cli.text.Columns;
+
 /** Escaping for GitHub-flavoured Markdown, in and outside of tables. */
 final class Markdown {
 

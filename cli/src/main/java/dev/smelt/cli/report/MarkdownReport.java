@@ -5,6 +5,7 @@ import dev.smelt.cli.report.DiffReport.TensorDiff;
 import dev.smelt.cli.report.ModelTable.Cell;
 import dev.smelt.cli.report.ModelTable.Row;
 import dev.smelt.cli.report.ModelTable.Section;
+import dev.smelt.cli.text.Format;
 import java.util.ArrayList;
 import java.util.List;
 

@@ -1,5 +1,6 @@
 package dev.smelt.cli.report;
 
+import dev.smelt.cli.text.Columns;
 import java.util.ArrayDeque;
 import java.util.Deque;
 

@@ -2,6 +2,7 @@ package dev.smelt.cli.report;
 
 import dev.smelt.cli.report.DiffReport.Model;
 import dev.smelt.cli.report.DiffReport.Score;
+import dev.smelt.cli.text.Format;
 import java.util.List;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;

@@ -3,6 +3,7 @@ package dev.smelt.cli.report;
 import dev.smelt.cli.report.DiffReport.Model;
 import dev.smelt.cli.report.LabelPlacer.Box;
 import dev.smelt.cli.report.LabelPlacer.Place;
+import dev.smelt.cli.text.Columns;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;

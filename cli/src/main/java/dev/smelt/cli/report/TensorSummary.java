@@ -1,6 +1,7 @@
 package dev.smelt.cli.report;
 
 import dev.smelt.cli.report.DiffReport.TensorDiff;
+import dev.smelt.cli.text.Format;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 

@@ -3,8 +3,11 @@ package dev.smelt.cli.report;
 import dev.smelt.cli.report.DiffReport.TensorDiff;
 import dev.smelt.cli.report.ModelTable.Row;
 import dev.smelt.cli.report.ModelTable.Section;
-import dev.smelt.cli.report.TextTable.Cell;
-import dev.smelt.cli.report.TextTable.Style;
+import dev.smelt.cli.text.Columns;
+import dev.smelt.cli.text.Format;
+import dev.smelt.cli.text.TextTable;
+import dev.smelt.cli.text.TextTable.Cell;
+import dev.smelt.cli.text.TextTable.Style;
 import java.util.ArrayList;
 import java.util.List;
 

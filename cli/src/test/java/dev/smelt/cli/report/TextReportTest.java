@@ -3,6 +3,7 @@ package dev.smelt.cli.report;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.smelt.cli.report.DiffReport.TensorDiff;
+import dev.smelt.cli.text.Columns;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 

@@ -1,4 +1,4 @@
-package dev.smelt.cli.report;
+package dev.smelt.cli.text;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -7,7 +7,7 @@ import java.util.List;
  * A table for the terminal: a column of names that may be shortened, then right-aligned columns
  * that may not. Columns that do not fit beside the names go on below, under the names again.
  */
-final class TextTable {
+public final class TextTable {
 
   /** Names are not shortened below this, nor below 2/5 of the width, to fit more columns. */
   private static final int LEAST_NAME = 12;
@@ -15,14 +15,14 @@ final class TextTable {
   private static final String GAP = "  ";
 
   /** A cell and how it is to be lit. */
-  record Cell(String text, Style style) {
-    static Cell plain(String text) {
+  public record Cell(String text, Style style) {
+    public static Cell plain(String text) {
       return new Cell(text, Style.PLAIN);
     }
   }
 
   /** What colour, where there is colour, says. Never the only sign. */
-  enum Style {
+  public enum Style {
     PLAIN(""),
     BOLD("1"),
     FAINT("2"),
@@ -35,7 +35,7 @@ final class TextTable {
       this.code = code;
     }
 
-    String apply(String text, boolean colour) {
+    public String apply(String text, boolean colour) {
       return !colour || code.isEmpty() || text.isBlank()
           ? text
           : "\u001B[" + code + "m" + text + "\u001B[0m";
@@ -50,20 +50,20 @@ final class TextTable {
   private final List<String> names = new ArrayList<>();
   private final List<List<Cell>> rows = new ArrayList<>();
 
-  TextTable(String nameHeading) {
+  public TextTable(String nameHeading) {
     this.nameHeading = nameHeading;
   }
 
-  void column(String heading) {
+  public void column(String heading) {
     columns.add(new Column(heading, false));
   }
 
   /** Kept beside the column before it. */
-  void joinedColumn(String heading) {
+  public void joinedColumn(String heading) {
     columns.add(new Column(heading, true));
   }
 
-  void row(String name, List<Cell> cells) {
+  public void row(String name, List<Cell> cells) {
     if (cells.size() != columns.size()) {
       throw new IllegalArgumentException(
           cells.size() + " cells for " + columns.size() + " columns");
@@ -73,7 +73,7 @@ final class TextTable {
   }
 
   /** No line is wider than {@code width}. */
-  String render(int width, boolean colour) {
+  public String render(int width, boolean colour) {
     int natural = names.stream().mapToInt(Columns::width).max().orElse(0);
     natural = Math.max(natural, Columns.width(nameHeading));
     int least = Math.min(natural, Math.max(LEAST_NAME, 2 * width / 5));

@@ -1,14 +1,14 @@
-package dev.smelt.cli.report;
+package dev.smelt.cli.text;
 
 import java.util.Locale;
 
 /** Numbers as a person reads them; the same in every kind of report. */
-final class Format {
+public final class Format {
 
   private Format() {}
 
   /** One decimal, 1 MB = 10⁶ bytes; two decimals from a gigabyte on. */
-  static String bytes(long bytes) {
+  public static String bytes(long bytes) {
     if (bytes < 1_000) {
       return bytes + " B";
     }
@@ -22,12 +22,12 @@ final class Format {
   }
 
   /** Every digit: 1,878,144. */
-  static String count(long count) {
+  public static String count(long count) {
     return String.format(Locale.ROOT, "%,d", count);
   }
 
   /** Three or four significant digits: 1.88 M. */
-  static String shortCount(long count) {
+  public static String shortCount(long count) {
     if (count < 10_000) {
       return count(count);
     }
@@ -40,19 +40,19 @@ final class Format {
     return grouped(count / 1e9, 2) + " B";
   }
 
-  static String percent(double fraction, int decimals) {
+  public static String percent(double fraction, int decimals) {
     return fixed(100 * fraction, decimals) + " %";
   }
 
   /** Four decimals, or two significant digits below a thousandth. */
-  static String error(double error) {
+  public static String error(double error) {
     if (error != 0 && Math.abs(error) < 0.001) {
       return String.format(Locale.ROOT, "%.1e", error);
     }
     return error == 0 ? "0" : fixed(error, 4);
   }
 
-  static String fixed(double value, int decimals) {
+  public static String fixed(double value, int decimals) {
     if (Double.isNaN(value)) {
       return "NaN";
     }
@@ -62,7 +62,7 @@ final class Format {
     return String.format(Locale.ROOT, "%." + decimals + "f", value);
   }
 
-  static String grouped(double value, int decimals) {
+  public static String grouped(double value, int decimals) {
     return Double.isFinite(value)
         ? String.format(Locale.ROOT, "%,." + decimals + "f", value)
         : fixed(value, decimals);
@@ -71,7 +71,7 @@ final class Format {
   /**
    * With its sign, and "=" for no change at all; a change that rounds to nothing keeps its sign.
    */
-  static String signed(double change, int decimals, String unit) {
+  public static String signed(double change, int decimals, String unit) {
     if (change == 0) {
       return "=";
     }
@@ -80,7 +80,7 @@ final class Format {
   }
 
   /** "1 tensor", "2 tensors". */
-  static String plural(long count, String noun) {
+  public static String plural(long count, String noun) {
     return count(count) + " " + noun + (count == 1 ? "" : "s");
   }
 }

@@ -1,10 +1,10 @@
-package dev.smelt.cli.report;
+package dev.smelt.cli.text;
 
 import java.util.ArrayList;
 import java.util.List;
 
 /** Text measured in terminal columns: wide characters take two, combining ones none. */
-final class Columns {
+public final class Columns {
 
   private static final String ELLIPSIS = "…";
 
@@ -29,13 +29,13 @@ final class Columns {
    * What is safe to send to a terminal: control, formatting and unpaired characters, with which a
    * hostile name could move the cursor or turn text around, become U+FFFD.
    */
-  static String printable(String text) {
+  public static String printable(String text) {
     StringBuilder out = new StringBuilder(text.length());
     text.codePoints().forEach(c -> out.appendCodePoint(isPrintable(c) ? c : 0xFFFD));
     return out.toString();
   }
 
-  static boolean isPrintable(int codePoint) {
+  public static boolean isPrintable(int codePoint) {
     return switch (Character.getType(codePoint)) {
       case Character.CONTROL,
           Character.FORMAT,
@@ -48,7 +48,7 @@ final class Columns {
     };
   }
 
-  static int width(String text) {
+  public static int width(String text) {
     return text.codePoints().map(Columns::width).sum();
   }
 
@@ -70,7 +70,7 @@ final class Columns {
   }
 
   /** At most {@code columns} wide; what is too long loses its middle. */
-  static String shorten(String text, int columns) {
+  public static String shorten(String text, int columns) {
     if (width(text) <= columns) {
       return text;
     }
@@ -93,7 +93,7 @@ final class Columns {
    * All at most {@code columns} wide, and still told apart: what all have in common, up to a dot at
    * the front and then from a dot at the end, goes before anything else does.
    */
-  static List<String> shortenAll(List<String> texts, int columns) {
+  public static List<String> shortenAll(List<String> texts, int columns) {
     List<String> shown = texts;
     if (tooWide(shown, columns) && shown.size() > 1) {
       int common = commonPrefix(shown);
@@ -142,16 +142,16 @@ final class Columns {
     return new String(chars);
   }
 
-  static String padRight(String text, int columns) {
+  public static String padRight(String text, int columns) {
     return text + " ".repeat(Math.max(0, columns - width(text)));
   }
 
-  static String padLeft(String text, int columns) {
+  public static String padLeft(String text, int columns) {
     return " ".repeat(Math.max(0, columns - width(text))) + text;
   }
 
   /** Lines of at most {@code columns}, broken at blanks; a word longer than a line is cut. */
-  static List<String> wrap(String text, int columns) {
+  public static List<String> wrap(String text, int columns) {
     List<String> lines = new ArrayList<>();
     StringBuilder line = new StringBuilder();
     for (String word : text.strip().split("\\s+", -1)) {

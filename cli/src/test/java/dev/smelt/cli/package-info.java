@@ -1,4 +1,0 @@
-@NullMarked
-package dev.smelt.cli;
-
-import org.jspecify.annotations.NullMarked;
