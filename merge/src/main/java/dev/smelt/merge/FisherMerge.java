@@ -10,9 +10,9 @@ import java.util.Map;
  *
  * <p>cᵢ = λᵢ/‖Fᵢ‖₂ with the norm over all merged parameters of model i, or λᵢ without
  * normalisation; Fᵢ is floored at {@code floor} before it is weighted. Where the denominator is
- * zero the result is Σ λᵢθᵢ. Computed as θ₁ + Σ wᵢ(θᵢ − θ₁) with wᵢ = cᵢFᵢ / Σ cⱼFⱼ, so that equal
- * models give that model bit for bit. Matena and Raffel, "Merging Models with Fisher-Weighted
- * Averaging", NeurIPS 2022, arXiv 2111.09832; the floor and the norm are those of their code.
+ * zero the result is Σ λᵢθᵢ. Equal models give that model bit for bit. Matena and Raffel, "Merging
+ * Models with Fisher-Weighted Averaging", NeurIPS 2022, arXiv 2111.09832; the floor and the norm
+ * are those of their code.
  *
  * @param weights λ, one per model in any scale; empty for equal ones
  * @param normalize divide each model's Fisher by its norm, so that models measured on other data or
@@ -66,12 +66,18 @@ public record FisherMerge(List<Double> weights, boolean normalize, double floor,
   }
 
   @Override
+  public void requireModels(int models) {
+    Weights.require(weights, models, false);
+  }
+
+  @Override
   public Prepared prepare(MergePlan plan) {
-    double[] lambda = Weights.normalized(weights, plan.models(), false);
+    requireModels(plan.models().size());
+    double[] lambda = Weights.ratio(weights, plan.models().size());
     double[] coefficients = lambda.clone();
     Map<String, Object> parameters = new LinkedHashMap<>();
     parameters.put("method", DESCRIPTION.name());
-    parameters.put("weights", lambda);
+    parameters.put("weights", Weights.normalized(weights, lambda.length));
     parameters.put("normalize", normalize);
     parameters.put("floor", floor);
     parameters.put("favorFirst", favorFirst);
@@ -96,22 +102,16 @@ public record FisherMerge(List<Double> weights, boolean normalize, double floor,
       double[][] fisher,
       int count,
       double[] merged) {
-    int models = theta.length;
+    double[] weights = new double[theta.length];
     for (int k = 0; k < count; k++) {
-      double first = theta[0][k];
-      double denominator = 0;
-      double pull = 0;
-      double plainPull = 0;
-      for (int i = 0; i < models; i++) {
+      double total = 0;
+      for (int i = 0; i < weights.length; i++) {
         boolean floored = i == 0 || !favorFirst;
         double information = floored ? Math.max(fisher[i][k], floor) : fisher[i][k];
-        double weight = coefficients[i] * information;
-        double step = theta[i][k] - first;
-        denominator += weight;
-        pull += weight * step;
-        plainPull += lambda[i] * step;
+        weights[i] = coefficients[i] * information;
+        total += weights[i];
       }
-      merged[k] = first + (denominator > 0 ? pull / denominator : plainPull);
+      merged[k] = Mean.of(total > 0 ? weights : lambda, theta, k);
     }
   }
 }

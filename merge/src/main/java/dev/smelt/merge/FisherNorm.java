@@ -1,5 +1,6 @@
 package dev.smelt.merge;
 
+import dev.smelt.formats.LimitException;
 import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.TensorView;
 
@@ -12,37 +13,54 @@ final class FisherNorm {
 
   /**
    * @throws NonFiniteException when the statistics hold a NaN, an infinity or a negative number
+   * @throws LimitException when their squares are beyond f64
    */
   static double of(MergePlan plan, int model) {
-    return Math.sqrt(
+    double squares =
         plan.merged().stream()
             .parallel()
-            .mapToDouble(tensor -> sumOfSquares(tensor.fisher().get(model)))
+            .mapToDouble(tensor -> sumOfSquares(plan, tensor.fisher().get(model), model))
             // In a fixed order, so that the sum does not depend on the number of threads.
             .boxed()
             .toList()
             .stream()
             .mapToDouble(Double::doubleValue)
-            .sum());
+            .sum();
+    if (Double.isInfinite(squares)) {
+      throw new LimitException(
+          "Fisher information too large to be normalised",
+          "of " + plan.models().get(model),
+          "expected a norm below 1e154",
+          "pass --no-normalize or compute the statistics again");
+    }
+    return Math.sqrt(squares);
   }
 
-  private static double sumOfSquares(TensorView fisher) {
+  private static double sumOfSquares(MergePlan plan, TensorView fisher, int model) {
     double[] chunk = new double[(int) Math.min(CHUNK, fisher.elements())];
     double sum = 0;
     for (long at = 0; at < fisher.elements(); at += chunk.length) {
       int count = (int) Math.min(chunk.length, fisher.elements() - at);
       fisher.read(at, count, chunk);
+      requireValid(plan, fisher, model, chunk, at, count);
       for (int k = 0; k < count; k++) {
-        if (!(chunk[k] >= 0) || Double.isInfinite(chunk[k])) {
-          throw new NonFiniteException(
-              "invalid Fisher information",
-              fisher.name(),
-              "expected a finite number >= 0 at index " + (at + k) + ", found " + chunk[k],
-              "compute the statistics again");
-        }
         sum += chunk[k] * chunk[k];
       }
     }
     return sum;
+  }
+
+  /** No option lets a mean of squares be negative or not finite. */
+  static void requireValid(
+      MergePlan plan, TensorView fisher, int model, double[] values, long at, int count) {
+    for (int k = 0; k < count; k++) {
+      if (!(values[k] >= 0) || Double.isInfinite(values[k])) {
+        throw new NonFiniteException(
+            "invalid Fisher information",
+            fisher.name() + " of " + plan.models().get(model),
+            "expected a finite number >= 0 at index " + (at + k) + ", found " + values[k],
+            "compute the statistics again");
+      }
+    }
   }
 }

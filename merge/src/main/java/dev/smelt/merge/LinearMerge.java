@@ -7,8 +7,8 @@ import java.util.Map;
 /**
  * Weighted average, θ* = Σ λᵢθᵢ with Σ λᵢ = 1.
  *
- * <p>Computed as θ₁ + Σ λᵢ(θᵢ − θ₁), so that equal models give that model bit for bit. Wortsman et
- * al., "Model soups", ICML 2022, arXiv 2203.05482.
+ * <p>Equal models give that model bit for bit. Wortsman et al., "Model soups", ICML 2022, arXiv
+ * 2203.05482.
  *
  * @param weights λ, one per model in any scale; empty for equal ones
  */
@@ -42,24 +42,23 @@ public record LinearMerge(List<Double> weights) implements MergeMethod {
   }
 
   @Override
-  public Prepared prepare(MergePlan plan) {
-    double[] lambda = Weights.normalized(weights, plan.models(), true);
-    Map<String, Object> parameters = new LinkedHashMap<>();
-    parameters.put("method", DESCRIPTION.name());
-    parameters.put("weights", lambda);
-    return new Prepared(
-        (theta, fisher, count, merged) -> merge(lambda, theta, count, merged), parameters);
+  public void requireModels(int models) {
+    Weights.require(weights, models, true);
   }
 
-  static void merge(double[] lambda, double[][] theta, int count, double[] merged) {
-    double[] first = theta[0];
-    System.arraycopy(first, 0, merged, 0, count);
-    for (int i = 1; i < theta.length; i++) {
-      double[] other = theta[i];
-      double weight = lambda[i];
-      for (int k = 0; k < count; k++) {
-        merged[k] += weight * (other[k] - first[k]);
-      }
-    }
+  @Override
+  public Prepared prepare(MergePlan plan) {
+    requireModels(plan.models().size());
+    double[] ratio = Weights.ratio(weights, plan.models().size());
+    Map<String, Object> parameters = new LinkedHashMap<>();
+    parameters.put("method", DESCRIPTION.name());
+    parameters.put("weights", Weights.normalized(weights, plan.models().size()));
+    return new Prepared(
+        (theta, fisher, count, merged) -> {
+          for (int k = 0; k < count; k++) {
+            merged[k] = Mean.of(ratio, theta, k);
+          }
+        },
+        parameters);
   }
 }

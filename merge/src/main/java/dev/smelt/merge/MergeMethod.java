@@ -12,6 +12,13 @@ public sealed interface MergeMethod permits LinearMerge, FisherMerge {
   boolean usesFisher();
 
   /**
+   * Checks the parameters that depend on how many models there are.
+   *
+   * @throws UsageException when they do not fit
+   */
+  void requireModels(int models);
+
+  /**
    * Looks at everything that is to be merged, once, and returns the arithmetic for a chunk.
    *
    * @throws UsageException when the parameters do not fit the number of models

@@ -3,16 +3,17 @@ package dev.smelt.merge;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.MismatchException;
-import dev.smelt.formats.NotFoundException;
+import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UsageException;
 import dev.smelt.formats.model.Architecture;
-import dev.smelt.formats.model.LowRank;
 import dev.smelt.formats.model.TensorRole;
-import dev.smelt.gpu.statistics.Statistics;
+import dev.smelt.merge.MergePlan.Cause;
 import dev.smelt.merge.MergePlan.Copied;
 import dev.smelt.merge.MergePlan.Dropped;
 import dev.smelt.merge.MergePlan.Merged;
+import dev.smelt.merge.MergePlan.Other;
+import dev.smelt.merge.MergePlan.Planned;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -28,8 +29,7 @@ public final class MergePlanner {
   private final boolean usesFisher;
   private final Architecture architecture;
   private final List<Map<String, TensorView>> byName = new ArrayList<>();
-  private final List<Merged> merged = new ArrayList<>();
-  private final List<Copied> copied = new ArrayList<>();
+  private final List<Planned> tensors = new ArrayList<>();
   private final List<Dropped> dropped = new ArrayList<>();
   private final TreeSet<String> notes = new TreeSet<>();
 
@@ -39,12 +39,23 @@ public final class MergePlanner {
     this.options = options;
     this.architecture = Architecture.of(inputs.getFirst().checkpoint().config());
     for (MergeInput input : inputs) {
-      Map<String, TensorView> tensors = new HashMap<>();
-      for (TensorView view : input.checkpoint().tensors()) {
-        tensors.put(architecture.bareName(view.name()), view);
-      }
-      byName.add(tensors);
+      byName.add(byBareName(input.checkpoint()));
     }
+  }
+
+  private Map<String, TensorView> byBareName(Checkpoint checkpoint) {
+    Map<String, TensorView> views = new HashMap<>();
+    for (TensorView view : checkpoint.tensors()) {
+      TensorView other = views.put(architecture.bareName(view.name()), view);
+      if (other != null) {
+        throw new MismatchException(
+            "two tensors of one meaning",
+            checkpoint.path().toString(),
+            "found " + other.name() + " and " + view.name(),
+            "remove one of them");
+      }
+    }
+    return views;
   }
 
   /**
@@ -57,14 +68,14 @@ public final class MergePlanner {
           "merging needs at least two models, found " + inputs.size(),
           "name them one after another");
     }
+    method.requireModels(inputs.size());
     return new MergePlanner(inputs, method.usesFisher(), options).plan();
   }
 
   private MergePlan plan() {
-    requireOneArchitecture();
-    requireDense();
+    Compatibility.require(inputs, architecture);
     if (usesFisher && !options.anyModel()) {
-      requireOwnFisher();
+      FisherTensors.requireOwn(inputs);
     }
     Checkpoint first = inputs.getFirst().checkpoint();
     for (TensorView tensor : first.tensors()) {
@@ -78,29 +89,67 @@ public final class MergePlanner {
       }
     }
     notes.add("config and side files are those of " + first.path());
-    return new MergePlan(inputs.size(), merged, copied, dropped, List.copyOf(notes));
+    return new MergePlan(
+        inputs.stream().map(input -> input.checkpoint().path()).toList(),
+        tensors,
+        dropped,
+        List.copyOf(notes));
   }
 
   private void decide(String name, TensorView first) {
-    List<TensorView> theta = new ArrayList<>();
-    for (int model = 0; model < inputs.size(); model++) {
-      TensorView view = byName.get(model).get(name);
-      if (view == null || !view.shape().equals(first.shape())) {
-        keepHead(name, first, model, view == null ? "missing" : view.shape().toString());
-        return;
-      }
-      theta.add(view);
-    }
-    boolean allFloat = theta.stream().allMatch(view -> view.dtype().isFloat());
-    if (!allFloat || architecture.role(first.info()) == TensorRole.BUFFER) {
-      String reason = allFloat ? "a buffer, equal in all models" : "not floating-point";
-      copied.add(new Copied(first, theta.subList(1, theta.size()), reason));
+    if (architecture.role(first.info()) == TensorRole.BUFFER) {
+      copyEqual(name, first, Cause.BUFFER);
       return;
     }
-    DType dtype = options.dtype().orElse(first.dtype());
-    noteNarrowing(dtype, theta);
-    List<TensorView> fisher = usesFisher ? fisherOf(name, theta) : List.of();
-    merged.add(new Merged(first.info().as(dtype), theta, fisher));
+    List<TensorView> theta = new ArrayList<>();
+    for (int model = 0; model < inputs.size(); model++) {
+      Optional<TensorView> view = find(model, name);
+      if (view.isEmpty() || !view.get().shape().equals(first.shape())) {
+        keepHead(name, first, model, view.map(v -> v.shape().toString()).orElse("missing"));
+        return;
+      }
+      theta.add(view.get());
+    }
+    if (!theta.stream().allMatch(view -> view.dtype().isFloat())) {
+      copyEqual(name, first, Cause.NOT_FLOAT);
+      return;
+    }
+    TensorInfo output = output(first);
+    noteNarrowing(output.dtype(), theta);
+    tensors.add(
+        new Merged(
+            output,
+            theta,
+            usesFisher ? FisherTensors.of(inputs, architecture, name, theta) : List.of()));
+  }
+
+  /** The tensor of a model; where the model does not store a tied one, what it is tied to. */
+  private Optional<TensorView> find(int model, String name) {
+    Map<String, TensorView> views = byName.get(model);
+    TensorView view = views.get(name);
+    if (view == null && Compatibility.isTied(inputs.get(model))) {
+      view = views.get(architecture.tied().getOrDefault(name, name));
+    }
+    return Optional.ofNullable(view);
+  }
+
+  private TensorInfo output(TensorView first) {
+    DType dtype = first.dtype();
+    return first.info().as(dtype.isFloat() ? options.dtype().orElse(dtype) : dtype);
+  }
+
+  private void copyEqual(String name, TensorView first, Cause cause) {
+    List<Other> others = new ArrayList<>();
+    for (int model = 1; model < inputs.size(); model++) {
+      TensorView view = byName.get(model).get(name);
+      if (view != null && !view.shape().equals(first.shape())) {
+        throw notShared(name, first, model, view.shape().toString(), "merge models of one shape");
+      }
+      if (view != null) {
+        others.add(new Other(model, view));
+      }
+    }
+    tensors.add(new Copied(output(first), first, cause, others));
   }
 
   private void noteNarrowing(DType dtype, List<TensorView> theta) {
@@ -118,23 +167,34 @@ public final class MergePlanner {
   private void keepHead(String name, TensorView first, int model, String found) {
     boolean head = architecture.role(first.info()) == TensorRole.HEAD;
     if (!head || options.heads() == HeadPolicy.ERROR) {
-      throw new MismatchException(
-          "models do not share a tensor",
-          inputs.get(model).checkpoint().path() + "|" + name,
-          "expected "
-              + first.shape()
-              + " as in "
-              + inputs.getFirst().checkpoint().path()
-              + ", found "
-              + found,
-          head ? "pass --heads first to keep the first model's" : "merge models of one shape");
+      String advice =
+          head ? "pass --heads first to keep the first model's" : "merge models of one shape";
+      throw notShared(name, first, model, found, advice);
     }
-    copied.add(new Copied(first, List.of(), "a head the models do not share; the first model's"));
+    tensors.add(new Copied(output(first), first, Cause.UNSHARED_HEAD, List.of()));
+  }
+
+  private MismatchException notShared(
+      String name, TensorView first, int model, String found, String advice) {
+    Checkpoint expected = inputs.getFirst().checkpoint();
+    return new MismatchException(
+        "models do not share a tensor",
+        inputs.get(model).checkpoint().path() + "|" + name,
+        "expected " + first.shape() + " as in " + expected.path() + ", found " + found,
+        advice);
   }
 
   private void dropExtra(int model, TensorView tensor) {
     TensorRole role = architecture.role(tensor.info());
-    boolean droppable = role == TensorRole.HEAD || role == TensorRole.BUFFER;
+    boolean tied =
+        Compatibility.isTied(inputs.getFirst())
+            && architecture.tied().containsKey(architecture.bareName(tensor.name()));
+    if (tied || role == TensorRole.BUFFER) {
+      String reason = tied ? "tied to an embedding" : "a buffer the first model does not store";
+      dropped.add(new Dropped(model + 1, tensor.info(), reason));
+      return;
+    }
+    boolean droppable = role == TensorRole.HEAD;
     if (!droppable || options.heads() == HeadPolicy.ERROR) {
       throw new MismatchException(
           "models do not share a tensor",
@@ -143,91 +203,5 @@ public final class MergePlanner {
           droppable ? "pass --heads first to leave it out" : "merge models of one architecture");
     }
     dropped.add(new Dropped(model + 1, tensor.info(), "the first model has no such tensor"));
-  }
-
-  private List<TensorView> fisherOf(String name, List<TensorView> theta) {
-    List<TensorView> fisher = new ArrayList<>();
-    for (int model = 0; model < theta.size(); model++) {
-      TensorView parameter = theta.get(model);
-      Statistics source = fisher(model);
-      TensorView diagonal =
-          source
-              .diagonal(parameter.name())
-              .or(() -> tiedDiagonal(name, source))
-              .orElseThrow(
-                  () ->
-                      new NotFoundException(
-                          "no Fisher information for a tensor",
-                          source.path() + "|" + parameter.name(),
-                          "",
-                          "compute the statistics of this model again"));
-      if (!diagonal.shape().equals(parameter.shape())) {
-        throw new MismatchException(
-            "Fisher information of another shape",
-            source.path() + "|" + parameter.name(),
-            "expected " + parameter.shape() + ", found " + diagonal.shape(),
-            "compute the statistics of this model again");
-      }
-      fisher.add(diagonal);
-    }
-    return fisher;
-  }
-
-  /** Statistics hold a tied parameter once, under the name of the embedding. */
-  private Optional<TensorView> tiedDiagonal(String name, Statistics statistics) {
-    String embedding = architecture.tied().get(name);
-    if (embedding == null) {
-      return Optional.empty();
-    }
-    return statistics
-        .diagonal(embedding)
-        .or(() -> statistics.diagonal(architecture.prefix() + embedding));
-  }
-
-  private Statistics fisher(int model) {
-    return inputs
-        .get(model)
-        .fisher()
-        .orElseThrow(
-            () ->
-                new UsageException(
-                    "no Fisher information for " + inputs.get(model).checkpoint().path(),
-                    "give --fisher once per model, in order; smelt fisher computes it"));
-  }
-
-  private void requireOwnFisher() {
-    for (int model = 0; model < inputs.size(); model++) {
-      fisher(model).requireModel(inputs.get(model).sha256());
-    }
-  }
-
-  private void requireDense() {
-    for (MergeInput input : inputs) {
-      if (!LowRank.of(input.checkpoint()).modules().isEmpty()) {
-        throw new MismatchException(
-            "cannot merge factors",
-            input.checkpoint().path().toString(),
-            "the checkpoint is factorised, and a mean of factors is not a factor of the mean",
-            "run smelt expand on it first");
-      }
-    }
-  }
-
-  private void requireOneArchitecture() {
-    Optional<String> expected = modelType(inputs.getFirst());
-    for (MergeInput input : inputs) {
-      Optional<String> found = modelType(input);
-      if (expected.isPresent() && found.isPresent() && !expected.equals(found)) {
-        throw new MismatchException(
-            "models of different architectures",
-            input.checkpoint().path().toString(),
-            "expected model_type " + expected.get() + ", found " + found.get(),
-            "merge models of one architecture");
-      }
-    }
-  }
-
-  private static Optional<String> modelType(MergeInput input) {
-    return input.checkpoint().config().flatMap(config -> config.text("model_type"));
   }
 }

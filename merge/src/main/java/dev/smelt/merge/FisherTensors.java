@@ -1,0 +1,86 @@
+package dev.smelt.merge;
+
+import dev.smelt.formats.MismatchException;
+import dev.smelt.formats.NotFoundException;
+import dev.smelt.formats.TensorView;
+import dev.smelt.formats.UsageException;
+import dev.smelt.formats.model.Architecture;
+import dev.smelt.gpu.statistics.Statistics;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/** Finds the Fisher information that belongs to a tensor of each model. */
+final class FisherTensors {
+
+  private FisherTensors() {}
+
+  /**
+   * @throws UsageException when a model comes without statistics
+   * @throws MismatchException when they are of another model
+   */
+  static void requireOwn(List<MergeInput> inputs) {
+    for (MergeInput input : inputs) {
+      statistics(input).requireModel(input.sha256());
+    }
+  }
+
+  /**
+   * @param name of the tensor without the family's prefix
+   * @param theta the tensor in each model
+   * @throws NotFoundException when statistics do not have it
+   * @throws MismatchException when they have it in another shape
+   */
+  static List<TensorView> of(
+      List<MergeInput> inputs, Architecture architecture, String name, List<TensorView> theta) {
+    List<TensorView> fisher = new ArrayList<>();
+    for (int model = 0; model < theta.size(); model++) {
+      fisher.add(of(statistics(inputs.get(model)), architecture, name, theta.get(model)));
+    }
+    return fisher;
+  }
+
+  private static TensorView of(
+      Statistics source, Architecture architecture, String name, TensorView parameter) {
+    TensorView diagonal =
+        source
+            .diagonal(parameter.name())
+            .or(() -> tied(source, architecture, name))
+            .orElseThrow(
+                () ->
+                    new NotFoundException(
+                        "no Fisher information for a tensor",
+                        source.path() + "|" + parameter.name(),
+                        "",
+                        "compute the statistics of this model again"));
+    if (!diagonal.shape().equals(parameter.shape())) {
+      throw new MismatchException(
+          "Fisher information of another shape",
+          source.path() + "|" + parameter.name(),
+          "expected " + parameter.shape() + ", found " + diagonal.shape(),
+          "compute the statistics of this model again");
+    }
+    return diagonal;
+  }
+
+  /** Statistics hold a tied parameter once, under the name of the embedding. */
+  private static Optional<TensorView> tied(
+      Statistics source, Architecture architecture, String name) {
+    return Optional.ofNullable(architecture.tied().get(name))
+        .flatMap(
+            embedding ->
+                source
+                    .diagonal(embedding)
+                    .or(() -> source.diagonal(architecture.prefix() + embedding)));
+  }
+
+  private static Statistics statistics(MergeInput input) {
+    return input
+        .fisher()
+        .orElseThrow(
+            () ->
+                new UsageException(
+                    "no Fisher information for " + input.checkpoint().path(),
+                    "give --fisher once per model, in order; smelt fisher computes it"));
+  }
+}
