@@ -1,6 +1,7 @@
 package dev.smelt.cli;
 
 import dev.smelt.formats.BadInputException;
+import dev.smelt.formats.DeviceException;
 import dev.smelt.formats.GateException;
 import dev.smelt.formats.SmeltException;
 import dev.smelt.formats.StorageException;
@@ -13,7 +14,7 @@ public final class ExitCode {
   public static final int GATE_FAILED = 1;
   public static final int USAGE = 2;
   public static final int BAD_INPUT = 3;
-  public static final int STORAGE = 4;
+  public static final int RESOURCES = 4;
   public static final int INTERNAL = 5;
 
   private ExitCode() {}
@@ -23,7 +24,7 @@ public final class ExitCode {
       case GateException _ -> GATE_FAILED;
       case UsageException _ -> USAGE;
       case BadInputException _ -> BAD_INPUT;
-      case StorageException _ -> STORAGE;
+      case StorageException _, DeviceException _ -> RESOURCES;
     };
   }
 }

@@ -25,7 +25,7 @@ import picocli.CommandLine.ScopeType;
       "1:done, but a gate failed or a check found a difference",
       "2:the command line is wrong",
       "3:an input is missing, broken or does not fit",
-      "4:the disk refused: rights, space, an unwritable target",
+      "4:the disk or the device refused: rights, space, memory",
       "5:an error in smelt itself",
       "130:interrupted"
     })

@@ -179,7 +179,7 @@ class RefusalTest {
   void unwritableTarget() throws IOException {
     Path file = Files.writeString(inputs.resolve("plain.txt"), "a file, not a folder");
     smelt("merge", DRAMA, SCRIPTURE, "--method", "linear", "-o", file.resolve("merged"))
-        .refused(ExitCode.STORAGE, "cannot write", "plain.txt/merged");
+        .refused(ExitCode.RESOURCES, "cannot write", "plain.txt/merged");
     smelt(
             "fisher",
             DRAMA,
@@ -191,11 +191,11 @@ class RefusalTest {
             2,
             "-o",
             file.resolve("f.safetensors"))
-        .refused(ExitCode.STORAGE, "cannot write", "plain.txt/f.safetensors");
+        .refused(ExitCode.RESOURCES, "cannot write", "plain.txt/f.safetensors");
     smelt("factorize", DRAMA, "--keep", "0.5", "-o", file.resolve("small"))
-        .refused(ExitCode.STORAGE, "cannot write", "plain.txt/small");
+        .refused(ExitCode.RESOURCES, "cannot write", "plain.txt/small");
     smelt("diff", DRAMA, SCRIPTURE, "-o", file.resolve("report.html"))
-        .refused(ExitCode.STORAGE, "cannot write", "plain.txt/report.html");
+        .refused(ExitCode.RESOURCES, "cannot write", "plain.txt/report.html");
   }
 
   @Test
@@ -317,6 +317,12 @@ class RefusalTest {
             List.of(TestTensors.f32("a.weight", Shape.of(1), 1)));
     smelt("eval", mamba, "--data", DRAMA_TEXT)
         .refused(ExitCode.BAD_INPUT, "model_type mamba", "GPT2LMHeadModel", "BertForSequence");
+  }
+
+  @Test
+  void comparingWhatHasNothingInCommon() {
+    smelt("diff", DRAMA, TESTDATA.resolve("bert-base"))
+        .refused(ExitCode.BAD_INPUT, "nothing to compare", "share no tensor name");
   }
 
   @Test

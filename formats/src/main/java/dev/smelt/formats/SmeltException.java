@@ -5,7 +5,7 @@ package dev.smelt.formats;
  * expected against found, and after a semicolon what to do.
  */
 public abstract sealed class SmeltException extends RuntimeException
-    permits BadInputException, StorageException, UsageException, GateException {
+    permits BadInputException, StorageException, DeviceException, UsageException, GateException {
 
   private static final long serialVersionUID = 1L;
 

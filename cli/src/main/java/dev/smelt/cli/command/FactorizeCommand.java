@@ -44,7 +44,12 @@ public final class FactorizeCommand extends SmeltCommand {
   /** What {@code --metric} takes. */
   enum MetricName {
     PLAIN,
-    FISHER
+    FISHER;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
   }
 
   @Parameters(paramLabel = "CKPT", description = "The model to factorise.")
@@ -204,7 +209,7 @@ public final class FactorizeCommand extends SmeltCommand {
     Map<String, Object> parameters = new LinkedHashMap<>();
     parameters.put("metric", metric.name());
     if (metric instanceof FisherMetric fisher) {
-      parameters.put("side", fisher.side().name().toLowerCase(Locale.ROOT));
+      parameters.put("side", fisher.side().toString());
     }
     policy.describe(parameters);
     parameters.put("include", include);

@@ -102,7 +102,7 @@ public final class FisherCommand extends SmeltCommand {
           new Report(
               path.toString(),
               data.toString(),
-              labels.name().toLowerCase(Locale.ROOT),
+              labels.toString(),
               found.examples(),
               found.tokens(),
               found.seconds(),

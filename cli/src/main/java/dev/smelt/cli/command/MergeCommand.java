@@ -48,7 +48,12 @@ public final class MergeCommand extends SmeltCommand {
   /** What {@code --method} takes. */
   enum MethodName {
     FISHER,
-    LINEAR
+    LINEAR;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
   }
 
   @Parameters(
@@ -195,7 +200,7 @@ public final class MergeCommand extends SmeltCommand {
 
   private Map<String, Object> parameters(Map<String, Object> ofMethod) {
     Map<String, Object> parameters = new LinkedHashMap<>(ofMethod);
-    parameters.put("heads", heads.name().toLowerCase(Locale.ROOT));
+    parameters.put("heads", heads.toString());
     parameters.put("allowNonFinite", allowNonFinite);
     output.dtype().ifPresent(dtype -> parameters.put("dtype", dtype.label()));
     return parameters;

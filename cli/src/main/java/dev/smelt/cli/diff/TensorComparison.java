@@ -5,11 +5,13 @@ import dev.smelt.compress.expand.DenseModel;
 import dev.smelt.compress.expand.DenseTensor;
 import dev.smelt.compress.expand.DenseTensor.Product;
 import dev.smelt.compress.expand.DenseTensor.Stored;
+import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.Progress;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.model.Architecture;
 import dev.smelt.gpu.engine.ComputeDevice;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -32,10 +34,21 @@ public final class TensorComparison {
     this.device = device;
   }
 
-  /** In the order of {@code before}; tensors only {@code after} has come last. */
+  /**
+   * In the order of {@code before}; tensors only {@code after} has come last.
+   *
+   * @throws MismatchException when no tensor is in both
+   */
   public List<TensorDiff> compare(DenseModel before, DenseModel after, Progress progress) {
     Map<String, DenseTensor> left = byName(before);
     Map<String, DenseTensor> right = byName(after);
+    if (Collections.disjoint(left.keySet(), right.keySet())) {
+      throw new MismatchException(
+          "nothing to compare",
+          "",
+          "the checkpoints share no tensor name",
+          "compare one model with what it became");
+    }
     List<TensorDiff> rows = new ArrayList<>();
     try (Progress.Task task = progress.begin("comparing", left.size(), "tensors")) {
       left.forEach(

@@ -1,5 +1,7 @@
 package dev.smelt.compress.factorize;
 
+import java.util.Locale;
+
 /** Which sums of the Fisher information weight a matrix. */
 public enum Side {
   /** R = diag(√d) with d over inputs. */
@@ -7,5 +9,10 @@ public enum Side {
   /** L = diag(√d) with d over outputs. */
   OUTPUT,
   /** Both; optimal where the Fisher information is an outer product. */
-  BOTH
+  BOTH;
+
+  @Override
+  public String toString() {
+    return name().toLowerCase(Locale.ROOT);
+  }
 }

@@ -4,6 +4,7 @@ import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
+import dev.smelt.formats.DeviceException;
 import java.util.function.Supplier;
 
 /**
@@ -46,7 +47,7 @@ public final class Autograd {
     try {
       JniUtils.backward((PtNDArray) output, (PtNDArray) gradient, keepGraph, false);
     } catch (EngineException e) {
-      throw new DeviceException("backward pass failed on the device: " + e.getMessage(), e);
+      throw new DeviceException("backward pass", "a smaller --batch needs less memory", e);
     }
   }
 

@@ -8,6 +8,7 @@ import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValueUtils;
 import ai.djl.pytorch.jni.JniUtils;
+import dev.smelt.formats.DeviceException;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -97,7 +98,7 @@ public final class ScriptFunctions implements AutoCloseable {
       results.attach(owner);
       return results;
     } catch (EngineException e) {
-      throw new DeviceException(method + " failed on the device: " + e.getMessage(), e);
+      throw new DeviceException(method, "try another --device", e);
     }
   }
 

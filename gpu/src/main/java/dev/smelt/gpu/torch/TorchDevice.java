@@ -5,6 +5,7 @@ import ai.djl.engine.Engine;
 import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.jni.JniUtils;
+import dev.smelt.formats.DeviceException;
 import java.util.function.Consumer;
 
 /** One device of the engine, with the functions that DJL lacks. */
@@ -43,9 +44,7 @@ public final class TorchDevice implements AutoCloseable {
     try (NDManager manager = scope()) {
       work.accept(manager);
     } catch (EngineException e) {
-      throw new DeviceException(
-          what + " failed on the device; a smaller --batch needs less memory: " + e.getMessage(),
-          e);
+      throw new DeviceException(what, "a smaller --batch needs less memory", e);
     }
   }
 
