@@ -60,7 +60,9 @@ public record DenseModel(List<DenseTensor> tensors, boolean isFactorized) {
     TensorView a = checkpoint.tensor(LowRank.factorA(name));
     TensorView b = checkpoint.tensor(LowRank.factorB(name));
     boolean fits =
-        a.shape().isMatrix()
+        a.dtype().isFloat()
+            && b.dtype().isFloat()
+            && a.shape().isMatrix()
             && b.shape().isMatrix()
             && a.shape().size(1) == module.rank()
             && b.shape().size(0) == module.rank();
@@ -69,9 +71,14 @@ public record DenseModel(List<DenseTensor> tensors, boolean isFactorized) {
           "factors do not fit each other",
           checkpoint.path() + "|" + name,
           String.format(
-              "expected [out,%d] and [%d,in], found %s and %s",
-              module.rank(), module.rank(), a.shape(), b.shape()),
-          "");
+              "expected floats [out,%d] and [%d,in], found %s %s and %s %s",
+              module.rank(),
+              module.rank(),
+              a.dtype().label(),
+              a.shape(),
+              b.dtype().label(),
+              b.shape()),
+          "make the checkpoint again");
     }
     return new Product(name + ".weight", a, b, module.transposed());
   }

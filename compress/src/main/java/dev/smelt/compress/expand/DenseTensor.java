@@ -1,6 +1,7 @@
 package dev.smelt.compress.expand;
 
 import dev.smelt.formats.DType;
+import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
@@ -81,7 +82,11 @@ public sealed interface DenseTensor {
       return OptionalInt.of(Math.toIntExact(a.shape().size(1)));
     }
 
-    /** The dense matrix in f64, row-major in its own orientation. */
+    /**
+     * The dense matrix in f64, row-major in its own orientation.
+     *
+     * @throws NonFiniteException when a factor holds a NaN or an infinity
+     */
     public double[] multiply(ComputeDevice device) {
       try (LinearAlgebra algebra = device.linearAlgebra()) {
         Matrix product = algebra.multiply(load(algebra, a), load(algebra, b));
@@ -90,6 +95,16 @@ public sealed interface DenseTensor {
     }
 
     private static Matrix load(LinearAlgebra algebra, TensorView factor) {
+      factor
+          .firstNonFinite()
+          .ifPresent(
+              index -> {
+                throw new NonFiniteException(
+                    "non-finite value",
+                    factor.name(),
+                    "found a NaN or an infinity at index " + index,
+                    "repair the factors or make them again");
+              });
       return algebra.matrix(
           Math.toIntExact(factor.shape().size(0)),
           Math.toIntExact(factor.shape().size(1)),

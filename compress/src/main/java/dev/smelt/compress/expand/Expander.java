@@ -4,13 +4,16 @@ import dev.smelt.compress.expand.DenseTensor.Product;
 import dev.smelt.compress.expand.DenseTensor.Stored;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CheckpointWriter;
+import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.Progress;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.manifest.TensorRecord;
+import dev.smelt.formats.model.Architecture;
 import dev.smelt.formats.model.LowRank;
+import dev.smelt.formats.model.TensorRole;
 import dev.smelt.formats.safetensors.TensorSlot;
 import dev.smelt.gpu.engine.ComputeDevice;
 import java.util.List;
@@ -29,6 +32,7 @@ public final class Expander {
    *
    * @param dtype of everything written; absent: each matrix as its factors
    * @throws MismatchException when there is nothing to expand
+   * @throws CorruptException when factors and their list do not fit each other
    */
   public Expander(Checkpoint checkpoint, Optional<DType> dtype) {
     this.checkpoint = checkpoint;
@@ -36,7 +40,25 @@ public final class Expander {
     this.model = DenseModel.of(checkpoint);
     if (!model.isFactorized()) {
       throw new MismatchException(
-          "nothing to expand", checkpoint.path().toString(), "the checkpoint is dense", "");
+          "nothing to expand",
+          checkpoint.path().toString(),
+          "expected factors, found a dense checkpoint",
+          "use it as it is");
+    }
+    requireNoStrayFactors();
+  }
+
+  /** A factor that belongs to no listed module would stay one, under a name no model knows. */
+  private void requireNoStrayFactors() {
+    Architecture architecture = Architecture.of(checkpoint.config());
+    for (DenseTensor tensor : model.tensors()) {
+      if (architecture.role(tensor.info()) == TensorRole.FACTOR) {
+        throw new CorruptException(
+            "factor of an unlisted module",
+            checkpoint.path() + "|" + tensor.info().name(),
+            "expected its module under low_rank_modules",
+            "add it or make the checkpoint again");
+      }
     }
   }
 

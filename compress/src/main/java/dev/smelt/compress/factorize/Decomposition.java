@@ -3,6 +3,7 @@ package dev.smelt.compress.factorize;
 import dev.smelt.gpu.engine.Eigen;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
+import java.util.Arrays;
 
 /**
  * The singular directions of T = L W R on its smaller side, by the eigenvectors of the Gram matrix
@@ -10,11 +11,15 @@ import dev.smelt.gpu.engine.Matrix;
  *
  * <p>With Q the leading r directions, Q Qᵀ T is the best rank-r approximation of T and ‖T − QQᵀT‖²
  * = ‖T‖² − ‖QᵀT‖² = Σ_{k>r} σ_k².
+ *
+ * <p>T is taken in units of a power of two near ‖T‖, which is exact and keeps the squares of very
+ * small and very large weights within f64.
  */
 final class Decomposition {
 
   private final LinearAlgebra algebra;
   private final Weighting weighting;
+  private final int exponent;
   private final Matrix weighted;
   private final Matrix directions;
   private final double[] energy;
@@ -25,7 +30,10 @@ final class Decomposition {
   Decomposition(LinearAlgebra algebra, Matrix dense, Weighting weighting) {
     this.algebra = algebra;
     this.weighting = weighting;
-    this.weighted = weighting.apply(algebra, dense);
+    Matrix t = weighting.apply(algebra, dense);
+    double norm = algebra.frobenius(t);
+    this.exponent = norm == 0 ? 0 : Math.getExponent(norm);
+    this.weighted = scale(t, -exponent);
     this.wide = dense.rows() <= dense.cols();
     Eigen eigen = algebra.eigh(algebra.gram(wide ? weighted : algebra.transpose(weighted)));
     this.directions = eigen.vectors();
@@ -36,38 +44,33 @@ final class Decomposition {
     }
   }
 
-  /** σ², falling, min(out, in) of them. */
+  /** σ² in units of 4^exponent, falling, min(out, in) of them. Only their proportions matter. */
   double[] energy() {
     return energy.clone();
   }
 
   /**
-   * A = L⁻¹ U_r S_r^½ (out×r) and B = S_r^½ V_rᵀ R⁻¹ (r×in): both factors carry half of the scale,
-   * which suits narrow types best.
+   * A (out×r) and B (r×in) with A B = L⁻¹ U_r S_r V_rᵀ R⁻¹. Every column of A has the norm of its
+   * row of B, so that neither leaves the range of a narrow type before the other.
    */
   Factors factors(int rank) {
     Matrix basis = algebra.leadingColumns(directions, rank);
-    if (wide) {
-      Matrix coefficients = algebra.multiply(algebra.transpose(basis), weighted);
-      double[] half = halfScale(algebra.rowNorms(coefficients));
-      return new Factors(
-          weighting.undoLeft(algebra, algebra.scaleColumns(basis, half)),
-          weighting.undoRight(algebra, algebra.scaleRows(coefficients, inverse(half))));
-    }
-    Matrix coefficients = algebra.multiply(weighted, basis);
-    double[] half = halfScale(algebra.rowNorms(algebra.transpose(coefficients)));
-    return new Factors(
-        weighting.undoLeft(algebra, algebra.scaleColumns(coefficients, inverse(half))),
-        weighting.undoRight(algebra, algebra.scaleRows(algebra.transpose(basis), half)));
+    Matrix transposed = algebra.transpose(basis);
+    Matrix left = wide ? basis : algebra.multiply(weighted, basis);
+    Matrix right = wide ? algebra.multiply(transposed, weighted) : transposed;
+    Matrix a = weighting.undoLeft(algebra, left);
+    Matrix b = weighting.undoRight(algebra, scale(right, exponent));
+    double[] balance = balance(algebra.rowNorms(algebra.transpose(a)), algebra.rowNorms(b));
+    return new Factors(algebra.scaleColumns(a, balance), algebra.scaleRows(b, inverse(balance)));
   }
 
-  /** √σ; 1 for directions that carry nothing. */
-  private static double[] halfScale(double[] singularValues) {
-    double[] half = new double[singularValues.length];
-    for (int i = 0; i < half.length; i++) {
-      half[i] = singularValues[i] > 0 ? Math.sqrt(singularValues[i]) : 1;
+  /** √(b/a); 1 for directions that carry nothing. */
+  private static double[] balance(double[] a, double[] b) {
+    double[] balance = new double[a.length];
+    for (int i = 0; i < balance.length; i++) {
+      balance[i] = a[i] > 0 && b[i] > 0 ? Math.sqrt(b[i]) / Math.sqrt(a[i]) : 1;
     }
-    return half;
+    return balance;
   }
 
   private static double[] inverse(double[] scale) {
@@ -76,6 +79,13 @@ final class Decomposition {
       inverse[i] = 1 / scale[i];
     }
     return inverse;
+  }
+
+  /** X · 2^e, exactly; every e from −1023 to 1023 has its power. */
+  private Matrix scale(Matrix x, int e) {
+    double[] factors = new double[x.rows()];
+    Arrays.fill(factors, Math.scalb(1.0, e));
+    return algebra.scaleRows(x, factors);
   }
 
   /**

@@ -19,9 +19,11 @@ import dev.smelt.gpu.engine.ComputeDevice;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * Factorises a checkpoint. Layers are decomposed one after another and their rounded factors kept
@@ -35,6 +37,7 @@ public final class Factorizer implements AutoCloseable {
   private final Map<String, LayerResult> results = new LinkedHashMap<>();
   private final List<Output> outputs = new ArrayList<>();
   private final List<TensorRecord> records = new ArrayList<>();
+  private final Set<String> notes = new LinkedHashSet<>();
 
   /** A tensor of the output and where its values come from. */
   private record Output(TensorInfo info, TensorView source) {}
@@ -52,7 +55,10 @@ public final class Factorizer implements AutoCloseable {
       Progress progress) {
     if (!LowRank.of(checkpoint).modules().isEmpty()) {
       throw new MismatchException(
-          "already factorized", checkpoint.path().toString(), "", "run smelt expand on it first");
+          "already factorized",
+          checkpoint.path().toString(),
+          "expected a dense checkpoint",
+          "run smelt expand on it first");
     }
     List<Layer> layers = options.selection().layers(checkpoint);
     Factorizer factorizer =
@@ -107,17 +113,21 @@ public final class Factorizer implements AutoCloseable {
       }
     }
     for (TensorView tensor : checkpoint.tensors()) {
-      String renamed = biases.get(tensor.name());
       switch (results.get(tensor.name())) {
         case Factorized factorized -> addFactors(factorized);
         case Dense dense ->
             addCopy(tensor, tensor.name(), Optional.of("stays dense: " + dense.reason()));
-        case null ->
-            addCopy(
-                tensor,
-                renamed == null ? tensor.name() : renamed,
-                Optional.ofNullable(renamed).map(name -> "renamed to " + name));
+        case null -> {
+          String name = biases.getOrDefault(tensor.name(), tensor.name());
+          if (!name.equals(tensor.name())) {
+            notes.add("biases of factorized modules are stored as " + LowRank.bias("<module>"));
+          }
+          addCopy(tensor, name, Optional.empty());
+        }
       }
+    }
+    if (lowRank().modules().isEmpty()) {
+      notes.add("no matrix was factorized; the output is dense");
     }
   }
 
@@ -158,14 +168,15 @@ public final class Factorizer implements AutoCloseable {
   /** What will be written. */
   public CheckpointWriter.Content content() {
     LowRank lowRank = lowRank();
+    boolean isDense = lowRank.modules().isEmpty();
     Optional<ModelConfig> config =
         checkpoint
             .config()
-            .map(dense -> lowRank.describe(dense, options.metric().name()))
+            .map(dense -> isDense ? dense : lowRank.describe(dense, options.metric().name()))
             .map(this::withDtype);
     return new CheckpointWriter.Content(
         outputs.stream().map(Output::info).toList(),
-        lowRank.headerMetadata(),
+        isDense ? Map.of() : lowRank.headerMetadata(),
         config,
         checkpoint.sideFiles());
   }
@@ -191,6 +202,11 @@ public final class Factorizer implements AutoCloseable {
   /** One record per tensor of the input, in its order. */
   public List<TensorRecord> records() {
     return List.copyOf(records);
+  }
+
+  /** What the user should know of the output as a whole. */
+  public List<String> notes() {
+    return List.copyOf(notes);
   }
 
   /** Fills every slot of a writer made for {@link #content()}. */

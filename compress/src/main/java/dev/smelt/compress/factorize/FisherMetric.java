@@ -5,11 +5,13 @@ import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.TensorView;
 import dev.smelt.gpu.statistics.Statistics;
+import java.nio.file.Path;
 import java.util.Optional;
 
 /**
- * Fisher-weighted SVD: R = diag(√d) with d_k = Σ_j F_jk, regularised by d ← d + 1e-6·mean(d). Hsu
- * et al., "Language model compression with weighted low-rank factorization", ICLR 2022, arXiv
+ * Fisher-weighted SVD: R = diag(√d) with d_k = Σ_j F_jk, regularised by d ← d + 1e-6·mean(d) and in
+ * units of mean(d), which changes no result and keeps factors near the scale of the weights. Hsu et
+ * al., "Language model compression with weighted low-rank factorization", ICLR 2022, arXiv
  * 2207.00112, where the weights are on the input side of a matrix stored [in, out].
  *
  * @param statistics with the diagonal Fisher information of the layers
@@ -29,7 +31,7 @@ public record FisherMetric(Statistics statistics, Side side) implements Metric {
     TensorView fisher = fisher(layer);
     double[] rows = new double[Math.toIntExact(fisher.shape().size(0))];
     double[] cols = new double[Math.toIntExact(fisher.shape().size(1))];
-    sum(fisher, rows, cols);
+    sum(fisher, statistics.path(), rows, cols);
     double[] perOutput = layer.transposed() ? cols : rows;
     double[] perInput = layer.transposed() ? rows : cols;
     if (total(perInput) == 0) {
@@ -67,7 +69,7 @@ public record FisherMetric(Statistics statistics, Side side) implements Metric {
   }
 
   /** Row by row, so that no more than a row is ever decoded. */
-  private static void sum(TensorView fisher, double[] rows, double[] cols) {
+  private static void sum(TensorView fisher, Path file, double[] rows, double[] cols) {
     double[] row = new double[cols.length];
     for (int i = 0; i < rows.length; i++) {
       fisher.read((long) i * cols.length, cols.length, row);
@@ -75,7 +77,7 @@ public record FisherMetric(Statistics statistics, Side side) implements Metric {
         if (!(row[k] >= 0) || Double.isInfinite(row[k])) {
           throw new NonFiniteException(
               "invalid Fisher information",
-              fisher.name(),
+              file + "|" + fisher.name(),
               "expected a finite number >= 0, found " + row[k] + " in row " + i + ", column " + k,
               "compute the statistics again");
         }
@@ -86,10 +88,10 @@ public record FisherMetric(Statistics statistics, Side side) implements Metric {
   }
 
   private static double[] weights(double[] sums) {
-    double shift = REGULARISATION * total(sums) / sums.length;
+    double mean = total(sums) / sums.length;
     double[] weights = new double[sums.length];
     for (int i = 0; i < sums.length; i++) {
-      weights[i] = Math.sqrt(sums[i] + shift);
+      weights[i] = Math.sqrt(sums[i] / mean + REGULARISATION);
     }
     return weights;
   }

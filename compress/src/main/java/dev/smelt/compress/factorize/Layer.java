@@ -4,14 +4,16 @@ import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.TensorView;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
+import java.nio.file.Path;
 
 /**
  * A matrix that may be factorised, seen as W ∈ R^{out×in} whatever its orientation on disk.
  *
+ * @param checkpoint where it was opened from
  * @param module name of its tensor without {@code .weight}
  * @param transposed true when it is stored [in, out], as GPT-2's Conv1D does
  */
-public record Layer(String module, TensorView weight, boolean transposed) {
+public record Layer(Path checkpoint, String module, TensorView weight, boolean transposed) {
 
   static final String WEIGHT = ".weight";
 
@@ -50,7 +52,7 @@ public record Layer(String module, TensorView weight, boolean transposed) {
             index -> {
               throw new NonFiniteException(
                   "non-finite value",
-                  weight.name(),
+                  checkpoint + "|" + weight.name(),
                   "found a NaN or an infinity at index " + index,
                   "repair the model or pass --exclude " + module);
             });

@@ -9,7 +9,6 @@ import dev.smelt.formats.model.TensorRole;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 
 /**
  * Which matrices are looked at: those of attention and feed-forward layers, or the ones whose names
@@ -28,17 +27,17 @@ public record LayerSelection(List<String> include, List<String> exclude) {
    */
   List<Layer> layers(Checkpoint checkpoint) {
     Architecture architecture = Architecture.of(checkpoint.config());
-    for (String pattern : Stream.concat(include.stream(), exclude.stream()).toList()) {
-      requireMatch(pattern, checkpoint);
-    }
+    List<Pattern> included = patterns(include, checkpoint);
+    List<Pattern> excluded = patterns(exclude, checkpoint);
     List<Layer> layers = new ArrayList<>();
     for (TensorView tensor : checkpoint.tensors()) {
       TensorRole role = architecture.role(tensor.info());
       boolean wanted =
-          include.isEmpty() ? role.isBlockMatrix() : matchesAny(include, tensor.name());
-      if (wanted && !matchesAny(exclude, tensor.name())) {
-        requireMatrix(tensor.info());
-        layers.add(new Layer(module(tensor.name()), tensor, role == TensorRole.CONV1D));
+          included.isEmpty() ? role.isBlockMatrix() : matchesAny(included, tensor.name());
+      if (wanted && !matchesAny(excluded, tensor.name())) {
+        requireMatrix(tensor.info(), checkpoint);
+        boolean transposed = role == TensorRole.CONV1D;
+        layers.add(new Layer(checkpoint.path(), module(tensor.name()), tensor, transposed));
       }
     }
     if (layers.isEmpty()) {
@@ -49,15 +48,36 @@ public record LayerSelection(List<String> include, List<String> exclude) {
     return layers;
   }
 
-  private static void requireMatch(String pattern, Checkpoint checkpoint) {
-    if (checkpoint.tensors().stream().noneMatch(view -> matches(pattern, view.name()))) {
-      throw new UsageException(
-          "pattern '" + pattern + "' matches no tensor of " + checkpoint.path(),
-          "see smelt inspect");
+  private static List<Pattern> patterns(List<String> globs, Checkpoint checkpoint) {
+    List<Pattern> patterns = globs.stream().map(LayerSelection::pattern).toList();
+    for (int i = 0; i < globs.size(); i++) {
+      List<Pattern> one = patterns.subList(i, i + 1);
+      if (checkpoint.tensors().stream().noneMatch(view -> matchesAny(one, view.name()))) {
+        throw new UsageException(
+            "pattern '" + globs.get(i) + "' matches no tensor of " + checkpoint.path(),
+            "see smelt inspect");
+      }
     }
+    return patterns;
   }
 
-  private static void requireMatrix(TensorInfo tensor) {
+  private static Pattern pattern(String glob) {
+    StringBuilder regex = new StringBuilder();
+    for (int i = 0; i < glob.length(); i++) {
+      switch (glob.charAt(i)) {
+        case '*' -> regex.append(".*");
+        case '?' -> regex.append('.');
+        default -> regex.append(Pattern.quote(glob.substring(i, i + 1)));
+      }
+    }
+    return Pattern.compile(regex + "(\\.weight)?");
+  }
+
+  private static boolean matchesAny(List<Pattern> patterns, String name) {
+    return patterns.stream().anyMatch(pattern -> pattern.matcher(name).matches());
+  }
+
+  private void requireMatrix(TensorInfo tensor, Checkpoint checkpoint) {
     boolean matrix =
         tensor.shape().isMatrix()
             && tensor.elements() > 0
@@ -65,23 +85,11 @@ public record LayerSelection(List<String> include, List<String> exclude) {
             && tensor.name().endsWith(Layer.WEIGHT);
     if (!matrix) {
       throw new UsageException(
-          "cannot factorize "
-              + tensor.name()
-              + ": expected a float matrix named *.weight, found "
-              + tensor.dtype().label()
-              + " "
-              + tensor.shape(),
-          "narrow --include");
+          String.format(
+              "cannot factorize %s of %s: expected a float matrix named *.weight, found %s %s",
+              tensor.name(), checkpoint.path(), tensor.dtype().label(), tensor.shape()),
+          include.isEmpty() ? "pass --exclude " + tensor.name() : "narrow --include");
     }
-  }
-
-  private static boolean matchesAny(List<String> patterns, String name) {
-    return patterns.stream().anyMatch(pattern -> matches(pattern, name));
-  }
-
-  private static boolean matches(String pattern, String name) {
-    String regex = "\\Q" + pattern.replace("*", "\\E.*\\Q").replace("?", "\\E.\\Q") + "\\E";
-    return Pattern.matches(regex + "(\\.weight)?", name);
   }
 
   private static String module(String tensor) {

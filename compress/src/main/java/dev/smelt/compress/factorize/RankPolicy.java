@@ -1,6 +1,7 @@
 package dev.smelt.compress.factorize;
 
 import dev.smelt.formats.UsageException;
+import java.math.BigDecimal;
 
 /** How many singular directions a layer keeps. */
 public sealed interface RankPolicy {
@@ -29,9 +30,11 @@ public sealed interface RankPolicy {
 
     @Override
     public int rank(Layer layer, double[] energy) {
-      double elements = ratio * layer.out() * layer.in();
-      int rank = (int) (elements / (layer.out() + layer.in()));
-      return Math.clamp(rank, 1, energy.length);
+      // In decimals: 0.58 · 100 · 100 / 200 is 29, and just below it in doubles.
+      BigDecimal elements =
+          BigDecimal.valueOf(ratio).multiply(BigDecimal.valueOf(layer.weight().elements()));
+      BigDecimal perRank = BigDecimal.valueOf((long) layer.out() + layer.in());
+      return Math.clamp(elements.divideToIntegralValue(perRank).intValue(), 1, energy.length);
     }
 
     @Override
@@ -42,7 +45,8 @@ public sealed interface RankPolicy {
 
   /**
    * The smallest rank whose relative error in the metric is at most {@code limit}: Σ_{i≤r} σᵢ² ≥ (1
-   * − ε²) Σ σᵢ².
+   * − ε²) Σ σᵢ². What rounding to the stored type costs counts too. A limit of 0 asks for every
+   * direction and promises nothing: no stored type is exact.
    *
    * @param limit ε, in [0, 1)
    */
@@ -73,7 +77,7 @@ public sealed interface RankPolicy {
 
     @Override
     public double promisedError() {
-      return limit;
+      return limit == 0 ? Double.POSITIVE_INFINITY : limit;
     }
   }
 }

@@ -24,11 +24,12 @@ public final class Recertification {
       LowRank.Module stored,
       Metric metric,
       ComputeDevice device) {
-    Layer layer = new Layer(module, original.tensor(module + Layer.WEIGHT), stored.transposed());
+    TensorView dense = original.tensor(module + Layer.WEIGHT);
+    Layer layer = new Layer(original.path(), module, dense, stored.transposed());
     TensorView a = written.tensor(LowRank.factorA(module));
     TensorView b = written.tensor(LowRank.factorB(module));
     boolean fits =
-        layer.weight().shape().isMatrix()
+        dense.shape().isMatrix()
             && a.shape().isMatrix()
             && b.shape().isMatrix()
             && a.shape().size(0) == layer.out()
@@ -38,8 +39,8 @@ public final class Recertification {
       throw new MismatchException(
           "factors of another shape",
           written.path() + "|" + module,
-          "expected those of " + layer.weight().shape() + ", found " + a.shape() + ", " + b.shape(),
-          "");
+          "expected those of " + dense.shape() + ", found " + a.shape() + " and " + b.shape(),
+          "compare with the model it was made of");
     }
     try (LinearAlgebra algebra = device.linearAlgebra()) {
       int rank = Math.toIntExact(a.shape().size(1));

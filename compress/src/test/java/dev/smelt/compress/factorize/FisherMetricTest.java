@@ -1,0 +1,142 @@
+package dev.smelt.compress.factorize;
+
+import static dev.smelt.formats.testing.TestTensors.f32;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.smelt.formats.MismatchException;
+import dev.smelt.formats.NonFiniteException;
+import dev.smelt.formats.NotFoundException;
+import dev.smelt.formats.Shape;
+import dev.smelt.formats.TensorView;
+import dev.smelt.formats.testing.TestCheckpoints;
+import dev.smelt.formats.testing.TestTensor;
+import dev.smelt.gpu.statistics.Statistics;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class FisherMetricTest {
+
+  private static final double EPSILON = 1e-6;
+  private static final double ROUNDING = 1e-15;
+
+  /** Sums over rows 6 and 15, mean 10.5; over columns 5, 7 and 9, mean 7. */
+  private static final float[] INFORMATION = {1, 2, 3, 4, 5, 6};
+
+  private static final double[] OF_ROWS = {
+    Math.sqrt(6 / 10.5 + EPSILON), Math.sqrt(15 / 10.5 + EPSILON)
+  };
+  private static final double[] OF_COLUMNS = {
+    Math.sqrt(5 / 7.0 + EPSILON), Math.sqrt(1 + EPSILON), Math.sqrt(9 / 7.0 + EPSILON)
+  };
+
+  @TempDir private Path folder;
+
+  @Test
+  void theInputSideSumsOverOutputs() {
+    Weighting weighting = weighting(Side.INPUT, false, INFORMATION);
+    assertThat(weighting.left()).isEmpty();
+    assertWeights(weighting.right(), OF_COLUMNS);
+    assertThat(weighting.remark()).isEmpty();
+    assertThat(weighting.isIdentity()).isFalse();
+  }
+
+  @Test
+  void theOutputSideSumsOverInputs() {
+    Weighting weighting = weighting(Side.OUTPUT, false, INFORMATION);
+    assertWeights(weighting.left(), OF_ROWS);
+    assertThat(weighting.right()).isEmpty();
+  }
+
+  @Test
+  void bothSidesHaveBoth() {
+    Weighting weighting = weighting(Side.BOTH, false, INFORMATION);
+    assertWeights(weighting.left(), OF_ROWS);
+    assertWeights(weighting.right(), OF_COLUMNS);
+  }
+
+  @Test
+  void ofATransposedMatrixRowsAreInputs() {
+    assertWeights(weighting(Side.INPUT, true, INFORMATION).right(), OF_ROWS);
+    assertWeights(weighting(Side.OUTPUT, true, INFORMATION).left(), OF_COLUMNS);
+  }
+
+  @Test
+  void theScaleOfTheInformationDoesNotMatter() {
+    float[] tiny = INFORMATION.clone();
+    for (int i = 0; i < tiny.length; i++) {
+      tiny[i] *= 0x1p-100f;
+    }
+    assertWeights(weighting(Side.INPUT, false, tiny).right(), OF_COLUMNS);
+  }
+
+  @Test
+  void anInputWithoutInformationKeepsAWeight() {
+    double[] right = weighting(Side.INPUT, false, 0, 1, 1, 0, 1, 1).right().orElseThrow();
+    assertThat(right[0]).isEqualTo(Math.sqrt(EPSILON));
+  }
+
+  @Test
+  void noInformationAtAllIsPlainAndSaidSo() {
+    for (Side side : Side.values()) {
+      Weighting weighting = weighting(side, false, new float[6]);
+      assertThat(weighting.isIdentity()).isTrue();
+      assertThat(weighting.remark()).hasValueSatisfying(text -> assertThat(text).contains("plain"));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(floats = {Float.NaN, Float.POSITIVE_INFINITY, -1e-20f})
+  void invalidInformationIsRefused(float value) {
+    assertThatThrownBy(() -> weighting(Side.INPUT, false, 1, 1, 1, 1, 1, value))
+        .isInstanceOf(NonFiniteException.class)
+        .hasMessageContaining(folder + "/statistics.safetensors|diag/m.weight")
+        .hasMessageContaining("found " + (double) value)
+        .hasMessageContaining("row 1, column 2");
+  }
+
+  @Test
+  void anotherShapeIsRefused() {
+    TestTensor flat = f32("m.weight", Shape.of(3, 2), INFORMATION);
+    assertThatThrownBy(() -> weighting(Side.INPUT, false, flat))
+        .isInstanceOf(MismatchException.class)
+        .hasMessageContaining("|m.weight]")
+        .hasMessageContaining("expected [2,3], found [3,2]");
+  }
+
+  @Test
+  void aMissingMatrixIsRefused() {
+    TestTensor other = f32("n.weight", Shape.of(2, 3), INFORMATION);
+    assertThatThrownBy(() -> weighting(Side.INPUT, false, other))
+        .isInstanceOf(NotFoundException.class)
+        .hasMessageContaining("|m.weight]")
+        .hasMessageContaining("--exclude");
+  }
+
+  private Weighting weighting(Side side, boolean transposed, float... information) {
+    return weighting(side, transposed, f32("m.weight", Shape.of(2, 3), information));
+  }
+
+  private Weighting weighting(Side side, boolean transposed, TestTensor information) {
+    Path file = folder.resolve("statistics.safetensors");
+    TestCheckpoints.file(file, List.of(information.renamed("diag/" + information.name())));
+    TestTensor weight = f32("m.weight", Shape.of(2, 3), new float[6]);
+    TensorView view = new TensorView(weight.info(), MemorySegment.ofArray(weight.bytes()));
+    try (Statistics statistics = Statistics.open(file)) {
+      return new FisherMetric(statistics, side)
+          .weighting(new Layer(Path.of("model"), "m", view, transposed));
+    }
+  }
+
+  private static void assertWeights(Optional<double[]> actual, double[] expected) {
+    assertThat(actual.orElseThrow())
+        .usingComparatorWithPrecision(ROUNDING)
+        .containsExactly(expected);
+  }
+}
