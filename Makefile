@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 # A JDK new enough, even where the default java is older; see bin/find-jdk.
-JDK := $(shell bin/find-jdk)
+JDK := $(shell bin/find-jdk 2> /dev/null)
 export JAVA_HOME := $(JDK)
 MVN := bin/quiet-mvn
 
@@ -21,9 +21,10 @@ build: jdk ## compile and make bin/smelt runnable
 	@bin/make-aot
 
 test: jdk ## every check: formatting, static analysis, unit, contract and command-line tests
-	@$(MVN) spotless:check
-	@$(MVN) -DskipTests package
-	@$(MVN) verify
+	@rm -rf */target/surefire-reports
+	@$(MVN) spotless:check verify
+	@bin/make-aot
+	@bin/check-launcher
 	@bin/test-summary
 
 demo: build ## run the main job on testdata and write a report

@@ -189,7 +189,7 @@ public final class FactorizeCommand extends SmeltCommand {
                     checkpoint,
                     content,
                     factorizer.records(),
-                    List.of()));
+                    factorizer.notes()));
         return Result.of(
             manifest, () -> ManifestText.of(manifest, options.target(), root().console().width()));
       }

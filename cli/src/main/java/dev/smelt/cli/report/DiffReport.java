@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * @param also further checkpoints for the table and the plot of accuracy against size
  * @param tensors every tensor of either dense model, in the order of {@code before}
  * @param notes decisions and oddities the reader should know of, one sentence each
- * @param commands how to make {@code after} and this report again, oldest first
+ * @param commands how to make this report again
  */
 public record DiffReport(
     Model before,
