@@ -14,6 +14,9 @@ import picocli.CommandLine.UnmatchedArgumentException;
 /** One run of the command: parses, executes, and turns refusals into a line and an exit code. */
 public final class SmeltCommandLine {
 
+  /** Narrower help is refused by the library. */
+  private static final int LEAST_HELP_WIDTH = 55;
+
   private final Console console;
 
   /**
@@ -32,6 +35,7 @@ public final class SmeltCommandLine {
     Commands.register(line, arguments);
     line.setOut(new PrintWriter(console.out(), false, StandardCharsets.UTF_8));
     line.setErr(new PrintWriter(console.err(), true, StandardCharsets.UTF_8));
+    line.setUsageHelpWidth(Math.max(LEAST_HELP_WIDTH, console.width()));
     line.setCaseInsensitiveEnumValuesAllowed(true);
     line.setParameterExceptionHandler((refusal, _) -> refuseUsage(refusal));
     line.setExecutionExceptionHandler((failure, _, _) -> fail(root, failure));

@@ -2,83 +2,110 @@ package dev.smelt.cli;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
+import static org.assertj.core.api.Assertions.assertThat;
 
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption.DoNotIncludeTests;
-import com.tngtech.archunit.junit.AnalyzeClasses;
-import com.tngtech.archunit.junit.ArchTest;
-import com.tngtech.archunit.lang.ArchRule;
+import org.junit.jupiter.api.Test;
 
 /** The arrows of docs/architecture.md. */
-@AnalyzeClasses(packages = "dev.smelt", importOptions = DoNotIncludeTests.class)
 class HouseTest {
 
-  @ArchTest
-  static final ArchRule ROOMS =
-      layeredArchitecture()
-          .consideringOnlyDependenciesInLayers()
-          .layer("formats")
-          .definedBy("dev.smelt.formats..")
-          .layer("gpu")
-          .definedBy("dev.smelt.gpu..")
-          .layer("merge")
-          .definedBy("dev.smelt.merge..")
-          .layer("compress")
-          .definedBy("dev.smelt.compress..")
-          .layer("cli")
-          .definedBy("dev.smelt.cli..")
-          .whereLayer("cli")
-          .mayNotBeAccessedByAnyLayer()
-          .whereLayer("merge")
-          .mayOnlyBeAccessedByLayers("cli")
-          .whereLayer("compress")
-          .mayOnlyBeAccessedByLayers("cli")
-          .whereLayer("gpu")
-          .mayOnlyBeAccessedByLayers("merge", "compress", "cli");
+  private static final JavaClasses HOUSE =
+      new ClassFileImporter().withImportOption(new DoNotIncludeTests()).importPackages("dev.smelt");
 
-  @ArchTest
-  static final ArchRule ONLY_GPU_KNOWS_THE_ENGINE =
-      noClasses()
-          .that()
-          .resideOutsideOfPackage("dev.smelt.gpu..")
-          .should()
-          .dependOnClassesThat()
-          .resideInAPackage("ai.djl..");
+  @Test
+  void allRoomsWereFound() {
+    assertThat(HOUSE.stream().map(JavaClass::getPackageName).distinct())
+        .contains(
+            "dev.smelt.formats",
+            "dev.smelt.gpu.engine",
+            "dev.smelt.merge",
+            "dev.smelt.compress.factorize",
+            "dev.smelt.cli");
+  }
 
-  @ArchTest
-  static final ArchRule ENGINE_INTERNALS_STAY_IN_GPU =
-      noClasses()
-          .that()
-          .resideOutsideOfPackage("dev.smelt.gpu..")
-          .should()
-          .dependOnClassesThat()
-          .resideInAnyPackage("dev.smelt.gpu.torch..", "dev.smelt.gpu.layer..");
+  @Test
+  void arrowsPointUp() {
+    layeredArchitecture()
+        .consideringOnlyDependenciesInLayers()
+        .layer("formats")
+        .definedBy("dev.smelt.formats..")
+        .layer("gpu")
+        .definedBy("dev.smelt.gpu..")
+        .layer("merge")
+        .definedBy("dev.smelt.merge..")
+        .layer("compress")
+        .definedBy("dev.smelt.compress..")
+        .layer("cli")
+        .definedBy("dev.smelt.cli..")
+        .whereLayer("cli")
+        .mayNotBeAccessedByAnyLayer()
+        .whereLayer("merge")
+        .mayOnlyBeAccessedByLayers("cli")
+        .whereLayer("compress")
+        .mayOnlyBeAccessedByLayers("cli")
+        .whereLayer("gpu")
+        .mayOnlyBeAccessedByLayers("merge", "compress", "cli")
+        .check(HOUSE);
+  }
 
-  @ArchTest
-  static final ArchRule ONLY_CLI_KNOWS_THE_COMMAND_LINE =
-      noClasses()
-          .that()
-          .resideOutsideOfPackage("dev.smelt.cli..")
-          .should()
-          .dependOnClassesThat()
-          .resideInAPackage("picocli..");
+  @Test
+  void onlyGpuKnowsTheEngine() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("dev.smelt.gpu..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("ai.djl..")
+        .check(HOUSE);
+  }
 
-  @ArchTest
-  static final ArchRule ONLY_MAIN_ENDS_THE_PROCESS =
-      noClasses()
-          .that()
-          .doNotHaveFullyQualifiedName("dev.smelt.cli.Main")
-          .should()
-          .callMethod(System.class, "exit", int.class)
-          .orShould()
-          .callMethod(Runtime.class, "halt", int.class);
+  @Test
+  void engineInternalsStayInGpu() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("dev.smelt.gpu..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("dev.smelt.gpu.torch..", "dev.smelt.gpu.layer..")
+        .check(HOUSE);
+  }
 
-  @ArchTest
-  static final ArchRule NOTHING_PRINTS_BESIDE_THE_CONSOLE =
-      noClasses()
-          .that()
-          .doNotHaveFullyQualifiedName("dev.smelt.cli.Main")
-          .should()
-          .accessField(System.class, "out")
-          .orShould()
-          .accessField(System.class, "err");
+  @Test
+  void onlyCliKnowsTheCommandLine() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("dev.smelt.cli..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("picocli..")
+        .check(HOUSE);
+  }
+
+  @Test
+  void onlyMainEndsTheProcess() {
+    noClasses()
+        .that()
+        .doNotHaveFullyQualifiedName("dev.smelt.cli.Main")
+        .should()
+        .callMethod(System.class, "exit", int.class)
+        .orShould()
+        .callMethod(Runtime.class, "halt", int.class)
+        .check(HOUSE);
+  }
+
+  @Test
+  void nothingPrintsBesideTheConsole() {
+    noClasses()
+        .that()
+        .doNotHaveFullyQualifiedName("dev.smelt.cli.Main")
+        .should()
+        .accessField(System.class, "out")
+        .orShould()
+        .accessField(System.class, "err")
+        .check(HOUSE);
+  }
 }

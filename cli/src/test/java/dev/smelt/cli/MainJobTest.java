@@ -32,6 +32,10 @@ class MainJobTest {
     dramaFisher = fisher(DRAMA, "drama");
     scriptureFisher = fisher(SCRIPTURE, "scripture");
     merged = folder.resolve("merged");
+    mergeInto(merged);
+  }
+
+  private static void mergeInto(Path target) {
     smelt(
             "merge",
             DRAMA,
@@ -43,7 +47,7 @@ class MainJobTest {
             "--fisher",
             scriptureFisher,
             "-o",
-            merged)
+            target)
         .done();
   }
 
@@ -178,19 +182,7 @@ class MainJobTest {
   @Test
   void manifestsAreTheSameEveryTime() throws IOException {
     Path again = folder.resolve("again");
-    smelt(
-            "merge",
-            DRAMA,
-            SCRIPTURE,
-            "--method",
-            "fisher",
-            "--fisher",
-            dramaFisher,
-            "--fisher",
-            scriptureFisher,
-            "-o",
-            again)
-        .done();
+    mergeInto(again);
     assertThat(Files.readString(again.resolve("smelt.json")))
         .isEqualTo(Files.readString(merged.resolve("smelt.json")));
   }

@@ -14,10 +14,12 @@ import dev.smelt.merge.HeadPolicy;
 import dev.smelt.merge.LinearMerge;
 import dev.smelt.merge.MergeInput;
 import dev.smelt.merge.MergeMethod;
+import dev.smelt.merge.MergeMethods;
 import dev.smelt.merge.MergeOptions;
 import dev.smelt.merge.MergePlan;
 import dev.smelt.merge.MergePlanner;
 import dev.smelt.merge.Merger;
+import dev.smelt.merge.MethodDescription;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -28,22 +30,20 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** Combines models of one architecture into one. */
-@Command(
-    name = "merge",
-    description = "Combine several models of one architecture into one.",
-    footer = {
-      "%nMethods:",
-      "  fisher  θ* = Σ cᵢ Fᵢ θᵢ / Σ cᵢ Fᵢ, cᵢ = λᵢ / ‖Fᵢ‖₂ (Matena and Raffel, arXiv 2111.09832)",
-      "  linear  θ* = Σ λᵢ θᵢ (Wortsman et al., arXiv 2203.05482)",
-      "%nExamples:",
-      "  smelt merge a/ b/ -o ab/ --method linear --weight 0.7 --weight 0.3",
-      "  smelt merge a/ b/ -o ab/ --method fisher --fisher a.safetensors --fisher b.safetensors"
-    })
+@Command(name = "merge", description = "Combine several models of one architecture into one.")
 public final class MergeCommand extends SmeltCommand {
+
+  private static final List<String> EXAMPLES =
+      List.of(
+          "%nExamples:",
+          "  smelt merge a/ b/ -o ab/ --method linear --weight 0.7 --weight 0.3",
+          "  smelt merge a/ b/ -o ab/ --method fisher --fisher a.safetensors --fisher b.safetensors");
 
   /** What {@code --method} takes. */
   enum MethodName {
@@ -109,6 +109,19 @@ public final class MergeCommand extends SmeltCommand {
   private boolean allowNonFinite;
 
   @Mixin private OutputMixin output = new OutputMixin();
+
+  /** What the methods say of themselves is shown below the options. */
+  @Spec
+  void describeMethods(CommandSpec spec) {
+    List<String> lines = new ArrayList<>();
+    lines.add("%nMethods:");
+    for (MethodDescription method : MergeMethods.all()) {
+      lines.add(String.format("  %-7s %s", method.name(), method.equation()));
+      lines.add("          " + method.reference());
+    }
+    lines.addAll(EXAMPLES);
+    spec.usageMessage().footer(lines.toArray(String[]::new));
+  }
 
   @Override
   protected Result execute() {
