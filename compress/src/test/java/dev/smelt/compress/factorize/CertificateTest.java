@@ -1,0 +1,225 @@
+package dev.smelt.compress.factorize;
+
+import static dev.smelt.formats.testing.TestTensors.f32;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.smelt.compress.factorize.RankPolicy.KeepRatio;
+import dev.smelt.compress.factorize.RankPolicy.MaxError;
+import dev.smelt.compress.testing.Factorization;
+import dev.smelt.compress.testing.Plain;
+import dev.smelt.compress.testing.TestDevice;
+import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.DType;
+import dev.smelt.formats.MismatchException;
+import dev.smelt.formats.NotFoundException;
+import dev.smelt.formats.Shape;
+import dev.smelt.formats.manifest.TensorRecord;
+import dev.smelt.formats.model.LowRank;
+import dev.smelt.formats.testing.TestCheckpoints;
+import dev.smelt.formats.testing.TestTensor;
+import dev.smelt.gpu.statistics.Statistics;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The errors reported against the files as written, and promises kept in them. */
+class CertificateTest {
+
+  /** Of f64 sums over the stored factors, relative. */
+  private static final double RECOMPUTED = 1e-10;
+
+  private static final int OUT = 30;
+  private static final int IN = 22;
+
+  @TempDir private Path folder;
+
+  private Path model(double[][] w) {
+    return TestCheckpoints.file(
+        folder.resolve("in.safetensors"), List.of(Plain.tensor("m.weight", w)));
+  }
+
+  private static double[][] read(Path file) {
+    try (Checkpoint checkpoint = Checkpoint.open(file)) {
+      return Plain.rows(checkpoint.tensor("m.weight"));
+    }
+  }
+
+  /** In f32 what is written is the best there is; in bf16 rounding shows in the third digit. */
+  @ParameterizedTest
+  @CsvSource({"F64, 1e-9", "F32, 1e-6", "BF16, 1e-3"})
+  void theReportedErrorIsThatOfTheFile(DType dtype, double tolerance) {
+    Path in = model(Plain.random(OUT, IN, 1));
+    double[][] w = read(in);
+    FactorizeOptions options = Factorization.as(dtype, Factorization.plain(new KeepRatio(0.5)));
+    Factorization done = Factorization.run(in, folder.resolve("out.safetensors"), options);
+    double reported = relativeError(done);
+    double best = Plain.tail(Plain.singularValues(w), 6) / Plain.frobenius(w);
+    assertThat(done.record("m.weight").rank()).isEqualTo(6);
+    assertThat(done.record("m.weight").weightedRelativeError()).isEqualTo(reported);
+    assertThat(reported)
+        .isCloseTo(Plain.relativeError(w, done.product("m")), within(RECOMPUTED))
+        .isCloseTo(best, within(tolerance * best));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"INPUT", "OUTPUT", "BOTH"})
+  void theWeightedErrorIsThatOfTheFile(Side side) {
+    Path in = model(Plain.random(OUT, IN, 2));
+    double[][] w = read(in);
+    double[] left = new double[OUT];
+    double[] right = new double[IN];
+    Arrays.fill(left, 1);
+    Arrays.fill(right, 1);
+    TestTensor fisher = fisher(left, right, side);
+    Path file = folder.resolve("statistics.safetensors");
+    TestCheckpoints.file(file, List.of(fisher.renamed("diag/m.weight")));
+    try (Statistics statistics = Statistics.open(file)) {
+      FactorizeOptions options =
+          Factorization.with(new FisherMetric(statistics, side), new KeepRatio(0.5));
+      Factorization done = Factorization.run(in, folder.resolve("out.safetensors"), options);
+      TensorRecord record = done.record("m.weight");
+      double[][] t = Plain.scaleColumns(Plain.scaleRows(w, left), right);
+      double[][] written = Plain.scaleColumns(Plain.scaleRows(done.product("m"), left), right);
+      double best = Plain.tail(Plain.singularValues(t), 6) / Plain.frobenius(t);
+      assertThat(relativeError(done))
+          .isCloseTo(Plain.relativeError(w, done.product("m")), within(RECOMPUTED));
+      assertThat(record.weightedRelativeError())
+          .isCloseTo(Plain.relativeError(t, written), within(RECOMPUTED))
+          .isCloseTo(best, within(1e-6 * best));
+      assertThat(record.reason()).isNull();
+      assertRecertified(in, done, new FisherMetric(statistics, side));
+    }
+  }
+
+  private static void assertRecertified(Path in, Factorization done, Metric metric) {
+    try (Checkpoint original = Checkpoint.open(in);
+        Checkpoint written = Checkpoint.open(done.target())) {
+      LowRank.Module module = new LowRank.Module(6, false);
+      Certificate again =
+          Recertification.of(original, written, "m", module, metric, TestDevice.get());
+      TensorRecord record = done.record("m.weight");
+      assertThat(again.relativeError()).isEqualTo(record.relativeError());
+      assertThat(again.weightedRelativeError()).isEqualTo(record.weightedRelativeError());
+    }
+  }
+
+  /** Random information, and the weights that follow from it by the book. */
+  private static TestTensor fisher(double[] left, double[] right, Side side) {
+    SplittableRandom random = new SplittableRandom(3);
+    float[] values = new float[OUT * IN];
+    double[] rows = new double[OUT];
+    double[] cols = new double[IN];
+    for (int k = 0; k < values.length; k++) {
+      values[k] = (float) Math.pow(10, -4 * random.nextDouble());
+      rows[k / IN] += values[k];
+      cols[k % IN] += values[k];
+    }
+    if (side != Side.INPUT) {
+      setWeights(left, rows);
+    }
+    if (side != Side.OUTPUT) {
+      setWeights(right, cols);
+    }
+    return f32("m.weight", Shape.of(OUT, IN), values);
+  }
+
+  private static void setWeights(double[] weights, double[] sums) {
+    double mean = Arrays.stream(sums).average().orElseThrow();
+    Arrays.setAll(weights, i -> Math.sqrt(sums[i] + 1e-6 * mean));
+  }
+
+  @Test
+  void withoutInformationTheMetricIsPlainAndSaidSo() {
+    Path in = model(Plain.random(OUT, IN, 4));
+    Path file = folder.resolve("statistics.safetensors");
+    TestCheckpoints.file(
+        file, List.of(f32("diag/m.weight", Shape.of(OUT, IN), new float[OUT * IN])));
+    try (Statistics statistics = Statistics.open(file)) {
+      FactorizeOptions options =
+          Factorization.with(new FisherMetric(statistics, Side.INPUT), new KeepRatio(0.5));
+      TensorRecord record =
+          Factorization.run(in, folder.resolve("out.safetensors"), options).record("m.weight");
+      assertThat(record.reason()).contains("Fisher information is zero everywhere");
+      assertThat(record.weightedRelativeError()).isEqualTo(record.relativeError());
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"F32, 0.3", "F32, 0.05", "BF16, 0.3", "BF16, 0.05"})
+  void theRankIsTheSmallestWithinTheError(DType dtype, double limit) {
+    Path in = model(Plain.decaying(OUT, IN, 0.7, 5));
+    double[] spectrum = Plain.singularValues(read(in));
+    FactorizeOptions options = Factorization.as(dtype, Factorization.plain(new MaxError(limit)));
+    Factorization done = Factorization.run(in, folder.resolve("out.safetensors"), options);
+    int rank = rank(done);
+    assertThat(relativeError(done)).isLessThanOrEqualTo(limit);
+    assertThat(Plain.tail(spectrum, rank)).isLessThanOrEqualTo(limit * Plain.tail(spectrum, 0));
+    assertThat(Plain.tail(spectrum, rank - 1)).isGreaterThan(limit * Plain.tail(spectrum, 0));
+  }
+
+  /** The limit is met by a hair in exact arithmetic, and missed once the factors are rounded. */
+  @ParameterizedTest
+  @CsvSource({"F16, 1e-9", "BF16, 1e-6"})
+  void aPromiseThatRoundingBreaksTakesMoreRank(DType dtype, double hair) {
+    Path in = model(Plain.decaying(OUT, IN, 0.7, 6));
+    double[] spectrum = Plain.singularValues(read(in));
+    double limit = Plain.tail(spectrum, 5) / Plain.tail(spectrum, 0) * (1 + hair);
+    FactorizeOptions options = Factorization.as(dtype, Factorization.plain(new MaxError(limit)));
+    Factorization done = Factorization.run(in, folder.resolve("out.safetensors"), options);
+    assertThat(rank(done)).isEqualTo(6);
+    assertThat(relativeError(done)).isLessThanOrEqualTo(limit);
+  }
+
+  @Test
+  void aPromiseNoRankCanKeepLeavesTheMatrixDense() {
+    Path in = model(Plain.random(OUT, IN, 7));
+    FactorizeOptions options =
+        Factorization.evenIfLarger(
+            Factorization.as(DType.BF16, Factorization.plain(new MaxError(1e-5))));
+    Factorization done = Factorization.run(in, folder.resolve("out.safetensors"), options);
+    assertThat(done.record("m.weight").action()).isEqualTo(TensorRecord.KEPT);
+    assertThat(done.record("m.weight").reason())
+        .contains("rounding to BF16 alone exceeds the promised error");
+  }
+
+  @Test
+  void factorsOfAnotherModelAreNotCertified() {
+    Path in = model(Plain.random(OUT, IN, 8));
+    Path out = folder.resolve("out.safetensors");
+    Factorization.run(in, out, Factorization.plain(new KeepRatio(0.5)));
+    Path other =
+        TestCheckpoints.file(
+            folder.resolve("other.safetensors"),
+            List.of(Plain.tensor("m.weight", Plain.random(IN, OUT, 9))));
+    try (Checkpoint original = Checkpoint.open(other);
+        Checkpoint written = Checkpoint.open(out)) {
+      LowRank.Module module = new LowRank.Module(6, false);
+      PlainMetric metric = new PlainMetric();
+      assertThatThrownBy(
+              () -> Recertification.of(original, written, "m", module, metric, TestDevice.get()))
+          .isInstanceOf(MismatchException.class)
+          .hasMessageContaining(out + "|m]")
+          .hasMessageContaining("expected those of [22,30], found [30,6] and [6,22]");
+      assertThatThrownBy(
+              () -> Recertification.of(original, written, "n", module, metric, TestDevice.get()))
+          .isInstanceOf(NotFoundException.class)
+          .hasMessageContaining("n.weight");
+    }
+  }
+
+  private static double relativeError(Factorization done) {
+    return Objects.requireNonNull(done.record("m.weight").relativeError());
+  }
+
+  private static int rank(Factorization done) {
+    return Objects.requireNonNull(done.record("m.weight").rank());
+  }
+}
