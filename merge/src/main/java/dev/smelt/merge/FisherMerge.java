@@ -102,16 +102,21 @@ public record FisherMerge(List<Double> weights, boolean normalize, double floor,
       double[][] fisher,
       int count,
       double[] merged) {
-    double[] weights = new double[theta.length];
-    for (int k = 0; k < count; k++) {
-      double total = 0;
-      for (int i = 0; i < weights.length; i++) {
+    Mean mean = new Mean(lambda);
+    for (int at = 0; at < count; at += Mean.BLOCK) {
+      int length = Math.min(Mean.BLOCK, count - at);
+      for (int i = 0; i < lambda.length; i++) {
         boolean floored = i == 0 || !favorFirst;
-        double information = floored ? Math.max(fisher[i][k], floor) : fisher[i][k];
-        weights[i] = coefficients[i] * information;
-        total += weights[i];
+        weigh(coefficients[i], fisher[i], floored ? floor : 0, at, length, mean.weights(i));
       }
-      merged[k] = Mean.of(total > 0 ? weights : lambda, theta, k);
+      mean.of(theta, at, length, merged);
+    }
+  }
+
+  private static void weigh(
+      double coefficient, double[] fisher, double least, int at, int count, double[] weights) {
+    for (int k = 0; k < count; k++) {
+      weights[k] = coefficient * Math.max(fisher[at + k], least);
     }
   }
 }

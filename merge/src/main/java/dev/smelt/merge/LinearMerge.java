@@ -1,5 +1,6 @@
 package dev.smelt.merge;
 
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -54,11 +55,16 @@ public record LinearMerge(List<Double> weights) implements MergeMethod {
     parameters.put("method", DESCRIPTION.name());
     parameters.put("weights", Weights.normalized(weights, plan.models().size()));
     return new Prepared(
-        (theta, fisher, count, merged) -> {
-          for (int k = 0; k < count; k++) {
-            merged[k] = Mean.of(ratio, theta, k);
-          }
-        },
-        parameters);
+        (theta, fisher, count, merged) -> merge(ratio, theta, count, merged), parameters);
+  }
+
+  private static void merge(double[] ratio, double[][] theta, int count, double[] merged) {
+    Mean mean = new Mean(ratio);
+    for (int i = 0; i < ratio.length; i++) {
+      Arrays.fill(mean.weights(i), ratio[i]);
+    }
+    for (int at = 0; at < count; at += Mean.BLOCK) {
+      mean.of(theta, at, Math.min(Mean.BLOCK, count - at), merged);
+    }
   }
 }
