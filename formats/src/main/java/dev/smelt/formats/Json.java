@@ -70,6 +70,11 @@ public final class Json {
     return PRETTY.writeValueAsString(value) + "\n";
   }
 
+  /** On one line, for a string inside another document. */
+  public static String writeCompact(Object value) {
+    return MAPPER.writeValueAsString(value);
+  }
+
   /** {@code value} as a tree, for building documents out of records. */
   public static JsonNode tree(Object value) {
     return MAPPER.valueToTree(value);

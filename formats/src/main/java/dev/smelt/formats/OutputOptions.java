@@ -1,5 +1,6 @@
 package dev.smelt.formats;
 
+import dev.smelt.formats.storage.Storage;
 import java.nio.file.Path;
 
 /**
@@ -23,6 +24,16 @@ public record OutputOptions(Path target, boolean overwrite, long shardBytes) {
 
   public static OutputOptions to(Path target) {
     return new OutputOptions(target, false, DEFAULT_SHARD_BYTES);
+  }
+
+  /**
+   * Finds out before the work begins whether its result could be written.
+   *
+   * @throws UsageException when the target exists and may not be replaced
+   * @throws StorageException when it cannot be written
+   */
+  public void requireWritable() {
+    Storage.local().stage(target, overwrite).close();
   }
 
   public boolean isSingleFile() {

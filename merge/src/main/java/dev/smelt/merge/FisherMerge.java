@@ -71,7 +71,7 @@ public record FisherMerge(List<Double> weights, boolean normalize, double floor,
   }
 
   @Override
-  public Prepared prepare(MergePlan plan) {
+  public Prepared prepare(MergePlan plan, int threads) {
     requireModels(plan.models().size());
     double[] lambda = Weights.ratio(weights, plan.models().size());
     double[] coefficients = lambda.clone();
@@ -84,7 +84,7 @@ public record FisherMerge(List<Double> weights, boolean normalize, double floor,
     if (normalize) {
       double[] norms = new double[lambda.length];
       for (int i = 0; i < norms.length; i++) {
-        norms[i] = FisherNorm.of(plan, i);
+        norms[i] = FisherNorm.of(plan, i, threads);
         // An all-zero Fisher says nothing of its model; only the floor speaks for it.
         coefficients[i] = norms[i] == 0 ? lambda[i] : lambda[i] / norms[i];
       }

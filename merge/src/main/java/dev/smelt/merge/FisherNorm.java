@@ -3,6 +3,8 @@ package dev.smelt.merge;
 import dev.smelt.formats.LimitException;
 import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.work.Workers;
+import java.util.List;
 
 /** ‖F‖₂ over all parameters that are merged by Fisher information. */
 final class FisherNorm {
@@ -15,17 +17,17 @@ final class FisherNorm {
    * @throws NonFiniteException when the statistics hold a NaN, an infinity or a negative number
    * @throws LimitException when their squares are beyond f64
    */
-  static double of(MergePlan plan, int model) {
-    double squares =
-        plan.merged().stream()
-            .parallel()
-            .mapToDouble(tensor -> sumOfSquares(plan, tensor.fisher().get(model), model))
-            // In a fixed order, so that the sum does not depend on the number of threads.
-            .boxed()
-            .toList()
-            .stream()
-            .mapToDouble(Double::doubleValue)
-            .sum();
+  static double of(MergePlan plan, int model, int threads) {
+    List<Double> ofTensors =
+        Workers.map(
+            threads,
+            plan.merged(),
+            tensor -> sumOfSquares(plan, tensor.fisher().get(model), model));
+    // In a fixed order, so that the sum does not depend on the number of threads.
+    double squares = 0;
+    for (double ofTensor : ofTensors) {
+      squares += ofTensor;
+    }
     if (Double.isInfinite(squares)) {
       throw new LimitException(
           "Fisher information too large to be normalised",

@@ -48,7 +48,7 @@ public record LinearMerge(List<Double> weights) implements MergeMethod {
   }
 
   @Override
-  public Prepared prepare(MergePlan plan) {
+  public Prepared prepare(MergePlan plan, int threads) {
     requireModels(plan.models().size());
     double[] ratio = Weights.ratio(weights, plan.models().size());
     Map<String, Object> parameters = new LinkedHashMap<>();

@@ -23,7 +23,7 @@ public sealed interface MergeMethod permits LinearMerge, FisherMerge {
    *
    * @throws UsageException when the parameters do not fit the number of models
    */
-  Prepared prepare(MergePlan plan);
+  Prepared prepare(MergePlan plan, int threads);
 
   /**
    * A method ready to run.

@@ -248,7 +248,7 @@ class FisherMergeTest {
       scenario.model(f64("w", Shape.of(2), 1, 1)).fisher(f32("w", Shape.of(2), 3, 4));
       scenario.model(f64("w", Shape.of(2), 5, 5)).fisher(f32("w", Shape.of(2), 0, 0));
       FisherMerge method = new FisherMerge(List.of(3.0, 1.0), true, FLOOR, false);
-      var parameters = method.prepare(scenario.plan(method)).parameters();
+      var parameters = method.prepare(scenario.plan(method), 2).parameters();
       assertThat(parameters)
           .containsEntry("method", "fisher")
           .containsEntry("weights", new double[] {0.75, 0.25})

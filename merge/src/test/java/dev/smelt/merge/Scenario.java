@@ -58,7 +58,7 @@ final class Scenario implements AutoCloseable {
 
   private Scenario add(Path path) {
     Checkpoint checkpoint = own(Checkpoint.open(path));
-    inputs.add(new MergeInput(checkpoint, ContentHash.of(checkpoint), Optional.empty()));
+    inputs.add(new MergeInput(checkpoint, ContentHash.of(checkpoint, 2), Optional.empty()));
     return this;
   }
 
@@ -112,7 +112,7 @@ final class Scenario implements AutoCloseable {
     CheckpointWriter.Content content =
         new CheckpointWriter.Content(Merger.outputs(plan), Map.of(), Optional.empty(), List.of());
     try (CheckpointWriter writer = CheckpointWriter.create(OutputOptions.to(target), content)) {
-      merger.run(method.prepare(plan).kernel(), writer, Progress.NONE);
+      merger.run(method.prepare(plan, 2).kernel(), writer, Progress.NONE);
       writer.commitWithoutManifest();
     }
     return own(Checkpoint.open(target));

@@ -90,7 +90,8 @@ public final class DiffCommand extends SmeltCommand {
       Checkpoint left = open(before, opened);
       Checkpoint right = open(after, opened);
       ModelReports models =
-          new ModelReports(data, how.options(), how.batch(), device, root().progress());
+          new ModelReports(
+              data, how.options(), how.batch(), root().threads(), device, root().progress());
       Model leftModel = models.of(left);
       Model rightModel = models.of(right);
       List<Model> others = new ArrayList<>();

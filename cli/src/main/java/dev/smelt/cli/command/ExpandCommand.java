@@ -45,7 +45,8 @@ public final class ExpandCommand extends SmeltCommand {
                 Manifests.of(
                     "expand",
                     parameters,
-                    List.of(Manifests.model(checkpoint, ContentHash.of(checkpoint))),
+                    List.of(
+                        Manifests.model(checkpoint, ContentHash.of(checkpoint, root().threads()))),
                     checkpoint,
                     content,
                     expander.records(),

@@ -134,13 +134,18 @@ public final class FactorizeCommand extends SmeltCommand {
   protected Result execute() {
     RankPolicy rankPolicy = policy.toRankPolicy();
     OutputOptions options = output.options();
+    options.requireWritable();
     if (metricName == MetricName.PLAIN) {
       refuseUnused("--stats", stats != null);
       refuseUnused("--side", side != null);
       refuseUnused("--any-model", anyModel);
       try (Checkpoint checkpoint = Checkpoint.open(path)) {
         return factorize(
-            checkpoint, ContentHash.of(checkpoint), new PlainMetric(), rankPolicy, options);
+            checkpoint,
+            ContentHash.of(checkpoint, root().threads()),
+            new PlainMetric(),
+            rankPolicy,
+            options);
       }
     }
     if (stats == null) {
@@ -149,7 +154,7 @@ public final class FactorizeCommand extends SmeltCommand {
     }
     try (Checkpoint checkpoint = Checkpoint.open(path);
         Statistics statistics = Statistics.open(stats)) {
-      String sha256 = ContentHash.of(checkpoint);
+      String sha256 = ContentHash.of(checkpoint, root().threads());
       if (!anyModel) {
         statistics.requireModel(sha256);
       }

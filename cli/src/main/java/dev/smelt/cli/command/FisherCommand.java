@@ -91,6 +91,7 @@ public final class FisherCommand extends SmeltCommand {
     if (seed != null && labels != Labels.SAMPLED) {
       throw new UsageException("--seed has no effect without --labels sampled", "leave it out");
     }
+    options.requireWritable();
     try (Checkpoint checkpoint = Checkpoint.open(path);
         ComputeDevice device = root().openDevice();
         Network network = Network.load(checkpoint, device)) {
@@ -112,7 +113,7 @@ public final class FisherCommand extends SmeltCommand {
     }
   }
 
-  private static Provenance provenance(
+  private Provenance provenance(
       Checkpoint checkpoint, Dataset dataset, Fisher found, FisherOptions what) {
     return new Provenance(
         Optional.of(Statistics.DIAGONAL_FISHER),
@@ -121,7 +122,7 @@ public final class FisherCommand extends SmeltCommand {
         OptionalLong.of(found.tokens()),
         OptionalInt.of(dataset.seqLen()),
         what.labels() == Labels.SAMPLED ? OptionalLong.of(what.seed()) : OptionalLong.empty(),
-        Optional.of(ContentHash.of(checkpoint)),
+        Optional.of(ContentHash.of(checkpoint, root().threads())),
         Optional.of(dataset.sha256()),
         Optional.of(Version.text()));
   }

@@ -127,6 +127,7 @@ public final class MergeCommand extends SmeltCommand {
   protected Result execute() {
     MergeMethod chosen = method();
     OutputOptions options = output.options();
+    options.requireWritable();
     List<AutoCloseable> opened = new ArrayList<>();
     try (var _ = new ClosingAll(opened)) {
       List<MergeInput> inputs = open(chosen, opened);
@@ -174,7 +175,8 @@ public final class MergeCommand extends SmeltCommand {
         opened.add(file);
         statistics = Optional.of(file);
       }
-      inputs.add(new MergeInput(checkpoint, ContentHash.of(checkpoint), statistics));
+      inputs.add(
+          new MergeInput(checkpoint, ContentHash.of(checkpoint, root().threads()), statistics));
     }
     return inputs;
   }
@@ -186,7 +188,7 @@ public final class MergeCommand extends SmeltCommand {
         new CheckpointWriter.Content(
             Merger.outputs(plan), Map.of(), first.config().map(this::withDtype), first.sideFiles());
     try (CheckpointWriter writer = CheckpointWriter.create(options, content)) {
-      MergeMethod.Prepared prepared = chosen.prepare(plan);
+      MergeMethod.Prepared prepared = chosen.prepare(plan, root().threads());
       Merger merger = new Merger(plan, allowNonFinite, root().threads());
       merger.run(prepared.kernel(), writer, root().progress());
       Manifest manifest =
@@ -232,18 +234,22 @@ public final class MergeCommand extends SmeltCommand {
 
   private static List<TensorRecord> records(MergePlan plan) {
     List<TensorRecord> records = new ArrayList<>();
-    for (MergePlan.Merged tensor : plan.merged()) {
+    for (MergePlan.Planned planned : plan.tensors()) {
       records.add(
-          TensorRecord.of(
-              tensor.output().name(),
-              TensorRecord.MERGED,
-              tensor.theta().getFirst().info().bytes(),
-              tensor.output().bytes()));
-    }
-    for (MergePlan.Copied tensor : plan.copied()) {
-      records.add(
-          TensorRecord.kept(
-              tensor.source().name(), tensor.reason(), tensor.source().info().bytes()));
+          switch (planned) {
+            case MergePlan.Merged tensor ->
+                TensorRecord.of(
+                    tensor.output().name(),
+                    TensorRecord.MERGED,
+                    tensor.theta().getFirst().info().bytes(),
+                    tensor.output().bytes());
+            case MergePlan.Copied tensor ->
+                TensorRecord.kept(
+                    tensor.output().name(),
+                    tensor.reason(),
+                    tensor.source().info().bytes(),
+                    tensor.output().bytes());
+          });
     }
     for (MergePlan.Dropped tensor : plan.dropped()) {
       records.add(

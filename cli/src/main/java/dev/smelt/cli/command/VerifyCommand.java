@@ -81,7 +81,7 @@ public final class VerifyCommand extends SmeltCommand {
         opened.add(checkpoint);
         originals.add(checkpoint);
       }
-      CertificateChecks.inputs(originals, manifest, checks, notes);
+      CertificateChecks.inputs(originals, manifest, root().threads(), checks, notes);
       if (manifest.command().equals(CertificateChecks.FACTORIZE)) {
         try (ComputeDevice device = root().openDevice()) {
           CertificateChecks.certificates(

@@ -32,6 +32,7 @@ public record ModelReports(
     List<Path> data,
     DataOptions options,
     int batch,
+    int threads,
     Supplier<ComputeDevice> device,
     Progress progress) {
 
@@ -43,7 +44,7 @@ public record ModelReports(
         name(checkpoint.path()),
         checkpoint.path().toString(),
         method(checkpoint.path()).orElse(null),
-        ContentHash.of(checkpoint),
+        ContentHash.of(checkpoint, threads),
         checkpoint.bytes(),
         checkpoint.parameters(),
         loss,

@@ -37,7 +37,11 @@ public final class CertificateChecks {
 
   /** The given originals are the models the manifest names, in order. */
   public static void inputs(
-      List<Checkpoint> originals, Manifest manifest, List<Check> checks, List<String> notes) {
+      List<Checkpoint> originals,
+      Manifest manifest,
+      int threads,
+      List<Check> checks,
+      List<String> notes) {
     List<Manifest.Input> models =
         manifest.inputs().stream().filter(input -> input.role().equals("model")).toList();
     for (int i = 0; i < originals.size(); i++) {
@@ -48,7 +52,10 @@ public final class CertificateChecks {
       }
       checks.add(
           Check.equal(
-              "input sha256", subject, models.get(i).sha256(), ContentHash.of(originals.get(i))));
+              "input sha256",
+              subject,
+              models.get(i).sha256(),
+              ContentHash.of(originals.get(i), threads)));
     }
     if (originals.size() < models.size()) {
       notes.add(models.size() - originals.size() + " input(s) were not given and not compared");

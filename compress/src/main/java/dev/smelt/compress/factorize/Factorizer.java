@@ -153,16 +153,7 @@ public final class Factorizer implements AutoCloseable {
     TensorInfo info = new TensorInfo(name, dtype, tensor.shape());
     outputs.add(new Output(info, tensor));
     records.add(
-        new TensorRecord(
-            tensor.name(),
-            TensorRecord.KEPT,
-            reason.orElse(null),
-            null,
-            null,
-            null,
-            null,
-            tensor.info().bytes(),
-            info.bytes()));
+        TensorRecord.kept(tensor.name(), reason.orElse(null), tensor.info().bytes(), info.bytes()));
   }
 
   /** What will be written. */

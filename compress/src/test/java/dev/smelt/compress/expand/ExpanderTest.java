@@ -100,8 +100,8 @@ class ExpanderTest {
           .containsExactlyInAnyOrder(
               TensorRecord.of("m.weight", TensorRecord.EXPANDED, 16, 16),
               TensorRecord.of("t.weight", TensorRecord.EXPANDED, 16, 16),
-              TensorRecord.kept("m.bias", null, 8),
-              TensorRecord.kept("ids", null, 8));
+              TensorRecord.kept("m.bias", null, 8, 8),
+              TensorRecord.kept("ids", null, 8, 8));
     }
   }
 

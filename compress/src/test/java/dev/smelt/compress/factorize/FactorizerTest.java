@@ -82,7 +82,8 @@ class FactorizerTest {
     assertThat(record.bytesBefore()).isEqualTo(6 * 24 * 4);
     assertThat(record.bytesAfter()).isEqualTo(2 * (6 + 24) * 4);
     assertThat(record.reason()).isNull();
-    assertThat(done.record(BIAS.name())).isEqualTo(TensorRecord.kept(BIAS.name(), null, 24 * 4));
+    assertThat(done.record(BIAS.name()))
+        .isEqualTo(TensorRecord.kept(BIAS.name(), null, 24 * 4, 24 * 4));
     assertThat(done.notes())
         .containsExactly("biases of factorized modules are stored as <module>.ALinear.bias");
   }

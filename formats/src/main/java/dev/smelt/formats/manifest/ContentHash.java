@@ -2,6 +2,7 @@ package dev.smelt.formats.manifest;
 
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.work.Workers;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.Comparator;
@@ -16,13 +17,10 @@ public final class ContentHash {
   private ContentHash() {}
 
   /** Reads every byte of the checkpoint, tensors in parallel. */
-  public static String of(Checkpoint checkpoint) {
-    List<String> lines =
-        checkpoint.tensors().stream()
-            .sorted(Comparator.comparing(TensorView::name))
-            .parallel()
-            .map(ContentHash::line)
-            .toList();
+  public static String of(Checkpoint checkpoint, int threads) {
+    List<TensorView> sorted =
+        checkpoint.tensors().stream().sorted(Comparator.comparing(TensorView::name)).toList();
+    List<String> lines = Workers.map(threads, sorted, ContentHash::line);
     MessageDigest digest = Hashing.digest();
     for (String line : lines) {
       digest.update(line.getBytes(StandardCharsets.UTF_8));

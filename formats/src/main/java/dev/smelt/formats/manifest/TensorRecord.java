@@ -38,9 +38,10 @@ public record TensorRecord(
     return new TensorRecord(name, action, null, null, null, null, null, bytesBefore, bytesAfter);
   }
 
-  /** A tensor that is in the output as it was. */
-  public static TensorRecord kept(String name, @Nullable String reason, long bytes) {
-    return new TensorRecord(name, KEPT, reason, null, null, null, null, bytes, bytes);
+  /** A tensor that is in the output as it was, but perhaps for its type. */
+  public static TensorRecord kept(
+      String name, @Nullable String reason, long bytesBefore, long bytesAfter) {
+    return new TensorRecord(name, KEPT, reason, null, null, null, null, bytesBefore, bytesAfter);
   }
 
   /** A tensor of the input that has no place in the output. */

@@ -106,7 +106,7 @@ public record LowRank(SequencedMap<String, Module> modules) {
 
   /** For a weights file that has no config beside it. */
   public Map<String, String> headerMetadata() {
-    return Map.of(MODULES, Json.write(toMap()).strip());
+    return Map.of(MODULES, Json.writeCompact(toMap()));
   }
 
   private Map<String, Object> toMap() {

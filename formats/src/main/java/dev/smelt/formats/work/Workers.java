@@ -7,6 +7,8 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
 
 /**
  * Runs jobs on a fixed number of threads. Jobs start in the order given; the first failure stops
@@ -32,6 +34,19 @@ public final class Workers {
       }
       await(executor, running);
     }
+  }
+
+  /** The results of {@code function} for each item, in the items' order. */
+  public static <T, R> List<R> map(int threads, List<T> items, Function<T, R> function) {
+    List<AtomicReference<R>> results = new ArrayList<>(items.size());
+    List<Job> jobs = new ArrayList<>(items.size());
+    for (T item : items) {
+      AtomicReference<R> result = new AtomicReference<>();
+      results.add(result);
+      jobs.add(() -> result.set(function.apply(item)));
+    }
+    run(threads, jobs);
+    return results.stream().map(AtomicReference::get).toList();
   }
 
   private static void await(ExecutorService executor, List<Future<?>> running) {

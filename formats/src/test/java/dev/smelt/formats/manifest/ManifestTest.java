@@ -40,7 +40,7 @@ class ManifestTest {
             List.of(new Input("model", "größe/x", 1L << 40, "00")),
             new Totals(4, 3, 2, 1),
             List.of(
-                TensorRecord.kept("w", null, 8),
+                TensorRecord.kept("w", null, 8, 8),
                 TensorRecord.dropped("d", "why", 8),
                 new TensorRecord("f", TensorRecord.FACTORIZED, null, 3, 1e-9, 0.1, 0.0, 16, 8)),
             List.of("note"),
@@ -114,7 +114,7 @@ class ManifestTest {
 
   private static String hash(Path path) {
     try (Checkpoint checkpoint = Checkpoint.open(path)) {
-      return ContentHash.of(checkpoint);
+      return ContentHash.of(checkpoint, 2);
     }
   }
 }
