@@ -1,6 +1,7 @@
 package dev.smelt.cli;
 
 import dev.smelt.formats.Progress;
+import dev.smelt.formats.StorageException;
 import java.io.PrintStream;
 import java.util.Map;
 import java.util.Optional;
@@ -23,7 +24,7 @@ public final class Console {
     this.environment = Map.copyOf(environment);
   }
 
-  public PrintStream out() {
+  PrintStream out() {
     return out;
   }
 
@@ -43,6 +44,19 @@ public final class Console {
   public boolean colour() {
     return environment.getOrDefault("NO_COLOR", "").isEmpty()
         && Optional.ofNullable(System.console()).filter(java.io.Console::isTerminal).isPresent();
+  }
+
+  /**
+   * Prints a result.
+   *
+   * @throws StorageException when it cannot be written: a full disk, a closed pipe
+   */
+  public void print(String result) {
+    out.print(result);
+    if (out.checkError()) {
+      throw new StorageException(
+          "cannot write the result", "standard output", "", "check where it is sent");
+    }
   }
 
   void refuse(String message) {

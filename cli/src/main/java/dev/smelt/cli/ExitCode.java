@@ -16,6 +16,7 @@ public final class ExitCode {
   public static final int BAD_INPUT = 3;
   public static final int RESOURCES = 4;
   public static final int INTERNAL = 5;
+  public static final int INTERRUPTED = 130;
 
   private ExitCode() {}
 

@@ -60,7 +60,7 @@ public final class Smelt {
       names = "--device",
       paramLabel = "auto|cpu|gpu[:i]",
       scope = ScopeType.INHERIT,
-      description = "Where to compute (auto: the first GPU, else the CPU).")
+      description = "Where networks and decompositions run (auto: the first GPU, else the CPU).")
   private String device = "auto";
 
   private final List<String> arguments;
@@ -91,6 +91,17 @@ public final class Smelt {
 
   boolean debug() {
     return debug;
+  }
+
+  /**
+   * Checks options that the command at hand may not need, so that a mistake in them is never
+   * overlooked.
+   *
+   * @throws UsageException when one is wrong
+   */
+  public void requireValidOptions() {
+    DeviceChoice.parse(device);
+    threads();
   }
 
   /**

@@ -4,7 +4,13 @@ import static dev.smelt.cli.Run.TESTDATA;
 import static dev.smelt.cli.Run.plain;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -81,6 +87,27 @@ class CommandLineTest {
     assertThat(quiet.err()).doesNotContain("\tat ");
     assertThat(debug.err()).contains("\tat ", "smelt: no such checkpoint");
     assertThat(debug.code()).isEqualTo(ExitCode.BAD_INPUT);
+  }
+
+  @Test
+  void resultsThatCannotBeWrittenAreNotSuccess() {
+    OutputStream full =
+        new OutputStream() {
+          @Override
+          public void write(int value) throws IOException {
+            throw new IOException("no space left on device");
+          }
+        };
+    ByteArrayOutputStream err = new ByteArrayOutputStream();
+    int code =
+        new SmeltCommandLine(
+                new PrintStream(full, false, StandardCharsets.UTF_8),
+                new PrintStream(err, true, StandardCharsets.UTF_8),
+                Map.of())
+            .run("inspect", MODEL.toString());
+    assertThat(code).isEqualTo(ExitCode.RESOURCES);
+    assertThat(err.toString(StandardCharsets.UTF_8))
+        .startsWith("smelt: cannot write the result [standard output]");
   }
 
   @Test

@@ -14,7 +14,10 @@ import org.junit.jupiter.api.Test;
 class HouseTest {
 
   private static final JavaClasses HOUSE =
-      new ClassFileImporter().withImportOption(new DoNotIncludeTests()).importPackages("dev.smelt");
+      new ClassFileImporter()
+          .withImportOption(new DoNotIncludeTests())
+          .withImportOption(location -> !location.contains("-tests.jar"))
+          .importPackages("dev.smelt");
 
   @Test
   void allRoomsWereFound() {

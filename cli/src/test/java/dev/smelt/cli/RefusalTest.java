@@ -208,6 +208,31 @@ class RefusalTest {
   }
 
   @Test
+  void inputsAreNeverReplaced() throws IOException {
+    Path mine = Files.createDirectory(inputs.resolve("mine"));
+    for (String file : List.of("config.json", "model.safetensors")) {
+      Files.copy(DRAMA.resolve(file), mine.resolve(file));
+    }
+    smelt("merge", mine, SCRIPTURE, "--method", "linear", "-o", mine, "--overwrite")
+        .refused(ExitCode.USAGE, "output would replace an input", "mine");
+    smelt("factorize", mine, "--keep", 0.5, "-o", inputs, "--overwrite")
+        .refused(ExitCode.USAGE, "output would replace an input", "inputs");
+    assertEntries(mine, "config.json", "model.safetensors");
+  }
+
+  @Test
+  void manifestsThatAreNone() throws IOException {
+    Path model = Files.createDirectory(inputs.resolve("model"));
+    for (String file : List.of("config.json", "model.safetensors")) {
+      Files.copy(DRAMA.resolve(file), model.resolve(file));
+    }
+    for (String text : List.of("", "[]", "{}", "{\"smelt\": \"0.1.0\"}", "null")) {
+      Files.writeString(model.resolve("smelt.json"), text);
+      smelt("verify", model).refused(ExitCode.BAD_INPUT, "smelt.json");
+    }
+  }
+
+  @Test
   void unknownOption() {
     smelt("inspect", DRAMA, "--statz").refused(ExitCode.USAGE, "--statz", "--help");
     smelt("inspekt", DRAMA).refused(ExitCode.USAGE, "inspekt", "--help");
@@ -237,6 +262,10 @@ class RefusalTest {
     Run.plain("inspect", DRAMA.toString(), "--threads", "two")
         .refused(ExitCode.USAGE, "--threads", "two");
     Run.plain("doctor", "--device", "tpu").refused(ExitCode.USAGE, "tpu");
+    Run.plain("inspect", DRAMA.toString(), "--device", "tpu").refused(ExitCode.USAGE, "tpu");
+    Run.plain("inspect", DRAMA.toString(), "--threads", "0").refused(ExitCode.USAGE, "--threads 0");
+    smelt("merge", DRAMA, "--method", "linear", "-o", small)
+        .refused(ExitCode.USAGE, "merging needs at least two models, found 1");
     assertNothingWritten();
   }
 
@@ -322,7 +351,7 @@ class RefusalTest {
   @Test
   void comparingWhatHasNothingInCommon() {
     smelt("diff", DRAMA, TESTDATA.resolve("bert-base"))
-        .refused(ExitCode.BAD_INPUT, "nothing to compare", "share no tensor name");
+        .refused(ExitCode.BAD_INPUT, "the checkpoints share no tensor name");
   }
 
   @Test

@@ -82,6 +82,6 @@ public final class Json {
 
   private static CorruptException corrupt(String where, JacksonException e) {
     String at = e.getLocation() == null ? where : where + "@" + e.getLocation().getByteOffset();
-    return new CorruptException("not valid JSON", at, e.getOriginalMessage(), "");
+    return new CorruptException("malformed JSON document", at, e.getOriginalMessage(), "");
   }
 }

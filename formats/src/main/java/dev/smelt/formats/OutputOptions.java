@@ -2,6 +2,7 @@ package dev.smelt.formats;
 
 import dev.smelt.formats.storage.Storage;
 import java.nio.file.Path;
+import java.util.List;
 
 /**
  * Where and how a checkpoint is written.
@@ -29,10 +30,17 @@ public record OutputOptions(Path target, boolean overwrite, long shardBytes) {
   /**
    * Finds out before the work begins whether its result could be written.
    *
+   * @param inputs which no output may replace, not even with {@code overwrite}
    * @throws UsageException when the target exists and may not be replaced
    * @throws StorageException when it cannot be written
    */
-  public void requireWritable() {
+  public void requireWritable(List<Path> inputs) {
+    for (Path input : inputs) {
+      if (Storage.local().isInside(input, target)) {
+        throw new UsageException(
+            "output would replace an input [" + target + "]", "choose another name");
+      }
+    }
     Storage.local().stage(target, overwrite).close();
   }
 

@@ -4,6 +4,7 @@ import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.UsageException;
 import dev.smelt.gpu.data.DataOptions;
 import dev.smelt.gpu.data.Dataset;
+import dev.smelt.gpu.data.Tokenizer;
 import dev.smelt.gpu.data.Tokenizers;
 import dev.smelt.gpu.network.Network;
 import java.nio.file.Path;
@@ -40,7 +41,8 @@ final class DataMixin {
   @Option(
       names = "--batch",
       paramLabel = "N",
-      description = "Examples at a time; changes memory and speed, not results (8).")
+      description =
+          "Examples at a time; changes memory and speed, and the last digits of results (8).")
   private @Nullable Integer batch;
 
   int batch() {
@@ -72,6 +74,8 @@ final class DataMixin {
 
   /** The examples in {@code file}, cut into tokens as the model wants them. */
   Dataset read(Path file, Checkpoint checkpoint, Network network) {
-    return Dataset.read(file, Tokenizers.forCheckpoint(checkpoint), network.input(), options());
+    try (Tokenizer tokenizer = Tokenizers.forCheckpoint(checkpoint)) {
+      return Dataset.read(file, tokenizer, network.input(), options());
+    }
   }
 }

@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -87,11 +88,12 @@ public final class DiffCommand extends SmeltCommand {
     List<AutoCloseable> opened = new ArrayList<>();
     try (var _ = new ClosingAll(opened);
         LazyDevice device = new LazyDevice(root()::openDevice)) {
+      List<String> notes = new ArrayList<>();
       Checkpoint left = open(before, opened);
       Checkpoint right = open(after, opened);
       ModelReports models =
           new ModelReports(
-              data, how.options(), how.batch(), root().threads(), device, root().progress());
+              data, how.options(), how.batch(), root().threads(), device, root().progress(), notes);
       Model leftModel = models.of(left);
       Model rightModel = models.of(right);
       List<Model> others = new ArrayList<>();
@@ -104,7 +106,7 @@ public final class DiffCommand extends SmeltCommand {
           rightModel,
           others,
           comparison.compare(DenseModel.of(left), DenseModel.of(right), root().progress()),
-          notes(leftModel),
+          Stream.concat(notes.stream(), notes(leftModel).stream()).toList(),
           List.of(root().commandLine()));
     }
   }

@@ -1,5 +1,6 @@
 package dev.smelt.cli.command;
 
+import dev.smelt.cli.diff.DataNotes;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.gpu.data.Dataset;
 import dev.smelt.gpu.engine.ComputeDevice;

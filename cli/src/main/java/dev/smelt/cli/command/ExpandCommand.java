@@ -30,6 +30,7 @@ public final class ExpandCommand extends SmeltCommand {
   @Override
   protected Result execute() {
     OutputOptions options = output.options();
+    options.requireWritable(List.of(path));
     try (Checkpoint checkpoint = Checkpoint.open(path)) {
       Expander expander = new Expander(checkpoint, output.dtype());
       CheckpointWriter.Content content = expander.content();

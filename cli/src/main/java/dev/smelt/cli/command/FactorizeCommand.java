@@ -134,7 +134,7 @@ public final class FactorizeCommand extends SmeltCommand {
   protected Result execute() {
     RankPolicy rankPolicy = policy.toRankPolicy();
     OutputOptions options = output.options();
-    options.requireWritable();
+    options.requireWritable(stats == null ? List.of(path) : List.of(path, stats));
     if (metricName == MetricName.PLAIN) {
       refuseUnused("--stats", stats != null);
       refuseUnused("--side", side != null);

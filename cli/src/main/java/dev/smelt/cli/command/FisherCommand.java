@@ -1,6 +1,7 @@
 package dev.smelt.cli.command;
 
 import dev.smelt.cli.Version;
+import dev.smelt.cli.diff.DataNotes;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.OutputOptions;
 import dev.smelt.formats.UsageException;
@@ -91,7 +92,7 @@ public final class FisherCommand extends SmeltCommand {
     if (seed != null && labels != Labels.SAMPLED) {
       throw new UsageException("--seed has no effect without --labels sampled", "leave it out");
     }
-    options.requireWritable();
+    options.requireWritable(List.of(path, data));
     try (Checkpoint checkpoint = Checkpoint.open(path);
         ComputeDevice device = root().openDevice();
         Network network = Network.load(checkpoint, device)) {

@@ -27,6 +27,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -58,7 +59,7 @@ public final class MergeCommand extends SmeltCommand {
 
   @Parameters(
       paramLabel = "CKPT",
-      arity = "2..*",
+      arity = "1..*",
       description = "The models; names, config and tokenizer are the first one's.")
   private List<Path> paths = new ArrayList<>();
 
@@ -127,7 +128,7 @@ public final class MergeCommand extends SmeltCommand {
   protected Result execute() {
     MergeMethod chosen = method();
     OutputOptions options = output.options();
-    options.requireWritable();
+    options.requireWritable(Stream.concat(paths.stream(), fisher.stream()).toList());
     List<AutoCloseable> opened = new ArrayList<>();
     try (var _ = new ClosingAll(opened)) {
       List<MergeInput> inputs = open(chosen, opened);

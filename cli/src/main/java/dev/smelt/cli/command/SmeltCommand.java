@@ -4,7 +4,6 @@ import dev.smelt.cli.ExitCode;
 import dev.smelt.cli.Smelt;
 import dev.smelt.formats.GateException;
 import dev.smelt.formats.Json;
-import java.io.PrintStream;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
@@ -46,10 +45,9 @@ public abstract class SmeltCommand implements Callable<Integer> {
 
   @Override
   public final Integer call() {
+    root().requireValidOptions();
     Result result = execute();
-    PrintStream out = root().console().out();
-    out.print(root().json() ? Json.write(result.json()) : result.text().get());
-    out.flush();
+    root().console().print(root().json() ? Json.write(result.json()) : result.text().get());
     if (result.failedGate().isPresent()) {
       throw result.failedGate().get();
     }

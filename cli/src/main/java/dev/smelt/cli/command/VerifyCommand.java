@@ -107,7 +107,7 @@ public final class VerifyCommand extends SmeltCommand {
                   "verification found a difference",
                   path + "|" + first.subject(),
                   first.check() + ": " + first.detail(),
-                  "write the checkpoint again"));
+                  "see the list on standard output"));
     }
     return new Result(report, () -> text(report), gate);
   }

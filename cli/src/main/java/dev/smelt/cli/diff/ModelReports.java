@@ -9,6 +9,7 @@ import dev.smelt.formats.manifest.ContentHash;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.gpu.data.DataOptions;
 import dev.smelt.gpu.data.Dataset;
+import dev.smelt.gpu.data.Tokenizer;
 import dev.smelt.gpu.data.Tokenizers;
 import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.eval.Evaluation;
@@ -27,6 +28,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param data files to evaluate on; none to leave scores out
  * @param device loaded only when there is data
+ * @param notes gets what a reader should know of how scores came about
  */
 public record ModelReports(
     List<Path> data,
@@ -34,7 +36,8 @@ public record ModelReports(
     int batch,
     int threads,
     Supplier<ComputeDevice> device,
-    Progress progress) {
+    Progress progress,
+    List<String> notes) {
 
   public Model of(Checkpoint checkpoint) {
     List<Score> scores = scores(checkpoint);
@@ -58,10 +61,11 @@ public record ModelReports(
       return List.of();
     }
     List<Score> scores = new ArrayList<>();
-    try (Network network = Network.load(checkpoint, device.get())) {
+    try (Network network = Network.load(checkpoint, device.get());
+        Tokenizer tokenizer = Tokenizers.forCheckpoint(checkpoint)) {
       for (Path file : data) {
-        Dataset dataset =
-            Dataset.read(file, Tokenizers.forCheckpoint(checkpoint), network.input(), options);
+        Dataset dataset = Dataset.read(file, tokenizer, network.input(), options);
+        DataNotes.of(network, dataset).forEach(note -> notes.add(checkpoint.path() + ": " + note));
         Evaluation found = Evaluator.evaluate(network, dataset, batch, progress);
         scores.add(
             new Score(

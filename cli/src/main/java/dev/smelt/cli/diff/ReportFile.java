@@ -4,12 +4,9 @@ import dev.smelt.cli.report.DiffReport;
 import dev.smelt.cli.report.HtmlReport;
 import dev.smelt.cli.report.MarkdownReport;
 import dev.smelt.formats.Json;
-import dev.smelt.formats.StorageException;
 import dev.smelt.formats.UsageException;
 import dev.smelt.formats.storage.Staging;
 import dev.smelt.formats.storage.Storage;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.function.Function;
@@ -42,12 +39,7 @@ public record ReportFile(Path path, boolean overwrite, Function<DiffReport, Stri
   public void write(DiffReport report) {
     String name = String.valueOf(path.getFileName());
     try (Staging staging = Storage.local().stage(path, overwrite)) {
-      Path file = staging.file(name);
-      try {
-        Files.writeString(file, form.apply(report));
-      } catch (IOException e) {
-        throw new StorageException("cannot write", path, e);
-      }
+      staging.write(name, form.apply(report));
       staging.commitFiles(name);
     }
   }

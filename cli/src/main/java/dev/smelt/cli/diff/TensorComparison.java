@@ -44,10 +44,7 @@ public final class TensorComparison {
     Map<String, DenseTensor> right = byName(after);
     if (Collections.disjoint(left.keySet(), right.keySet())) {
       throw new MismatchException(
-          "nothing to compare",
-          "",
-          "the checkpoints share no tensor name",
-          "compare one model with what it became");
+          "the checkpoints share no tensor name", "", "", "compare one model with what it became");
     }
     List<TensorDiff> rows = new ArrayList<>();
     try (Progress.Task task = progress.begin("comparing", left.size(), "tensors")) {
@@ -108,7 +105,8 @@ public final class TensorComparison {
 
     void add(double[] before, double[] after, int count) {
       for (int i = 0; i < count; i++) {
-        double step = before[i] - after[i];
+        // A NaN that stays one, and an infinity that stays, are no change.
+        double step = Double.compare(before[i], after[i]) == 0 ? 0 : before[i] - after[i];
         error += step * step;
         norm += before[i] * before[i];
         zeros += after[i] == 0 ? 1 : 0;

@@ -7,6 +7,7 @@ import dev.smelt.compress.factorize.PlainMetric;
 import dev.smelt.compress.factorize.Recertification;
 import dev.smelt.compress.factorize.Side;
 import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.manifest.ContentHash;
 import dev.smelt.formats.manifest.Hashing;
 import dev.smelt.formats.manifest.Manifest;
@@ -15,9 +16,9 @@ import dev.smelt.formats.model.LowRank;
 import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.statistics.Statistics;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -79,17 +80,36 @@ public final class CertificateChecks {
       compare(original, written, manifest, new PlainMetric(), plain, device, checks);
       return;
     }
-    checks.add(
+    Check used =
         Check.equal(
             "statistics sha256",
             statistics.get().toString(),
             statisticsHash(manifest),
-            Hashing.sha256(statistics.get())));
+            Hashing.sha256(statistics.get()));
+    checks.add(used);
+    if (!used.ok()) {
+      notes.add("weighted errors were not computed again: these are not the statistics used");
+      compare(original, written, manifest, new PlainMetric(), false, device, checks);
+      return;
+    }
     try (Statistics opened = Statistics.open(statistics.get())) {
-      String side = String.valueOf(manifest.parameters().get("side")).toUpperCase(Locale.ROOT);
-      Metric metric = new FisherMetric(opened, Side.valueOf(side));
+      Metric metric = new FisherMetric(opened, side(manifest));
       compare(original, written, manifest, metric, true, device, checks);
     }
+  }
+
+  private static Side side(Manifest manifest) {
+    Object found = manifest.parameters().get("side");
+    return Arrays.stream(Side.values())
+        .filter(side -> side.toString().equals(found))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new CorruptException(
+                    "manifest without a side",
+                    "parameters",
+                    "expected side input, output or both, found " + found,
+                    "write the checkpoint again"));
   }
 
   private static String statisticsHash(Manifest manifest) {

@@ -142,7 +142,6 @@ public final class Factorizer implements AutoCloseable {
             factorized.rank(),
             factorized.certificate().relativeError(),
             factorized.certificate().weightedRelativeError(),
-            null,
             factorized.layer().weight().info().bytes(),
             factorized.a().info().bytes() + factorized.b().info().bytes()));
   }

@@ -137,22 +137,13 @@ public final class SafetensorsOutput implements CheckpointWriter {
   }
 
   private void addText(String name, String text) {
-    try {
-      Files.writeString(staging.file(name), text);
-    } catch (IOException e) {
-      throw new StorageException("cannot write", staging.file(name), e);
-    }
+    staging.write(name, text);
     names.add(name);
   }
 
   private void addCopy(Path file) {
-    String name = String.valueOf(file.getFileName());
-    try {
-      Files.copy(file, staging.file(name));
-    } catch (IOException e) {
-      throw new StorageException("cannot copy", file, e);
-    }
-    names.add(name);
+    staging.copy(file);
+    names.add(String.valueOf(file.getFileName()));
   }
 
   private String fileName() {

@@ -1,5 +1,6 @@
 package dev.smelt.formats.manifest;
 
+import com.fasterxml.jackson.annotation.JsonProperty;
 import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.Json;
 import dev.smelt.formats.storage.Storage;
@@ -23,14 +24,14 @@ import java.util.Map;
  * @param files what was written beside this manifest
  */
 public record Manifest(
-    String smelt,
-    String command,
-    Map<String, Object> parameters,
-    List<Input> inputs,
-    Totals totals,
-    List<TensorRecord> tensors,
-    List<String> notes,
-    List<WrittenFile> files) {
+    @JsonProperty(required = true) String smelt,
+    @JsonProperty(required = true) String command,
+    @JsonProperty(required = true) Map<String, Object> parameters,
+    @JsonProperty(required = true) List<Input> inputs,
+    @JsonProperty(required = true) Totals totals,
+    @JsonProperty(required = true) List<TensorRecord> tensors,
+    @JsonProperty(required = true) List<String> notes,
+    @JsonProperty(required = true) List<WrittenFile> files) {
 
   /** Manifests of a million tensors take about this. */
   private static final long MAX_BYTES = 1_000_000_000;
@@ -44,7 +45,7 @@ public record Manifest(
   }
 
   /**
-   * @param role "model", "base", "fisher", "data"
+   * @param role "model" or "statistics"
    * @param path as given by the user
    * @param sha256 of the content: {@link ContentHash} of checkpoints, of the bytes of other files
    */

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import org.jspecify.annotations.Nullable;
@@ -28,7 +29,6 @@ final class LocalStaging implements Staging {
    */
   private final Deque<Path> madeParents = new ArrayDeque<>();
 
-  private final Thread cleanUp = new Thread(this::discard, "smelt-discard-staged");
   private boolean closed;
 
   /** True when the staging folder has become the target; one of its name would be another run's. */
@@ -63,7 +63,7 @@ final class LocalStaging implements Staging {
       removeMadeParents();
       throw new StorageException("cannot write", target, e);
     }
-    Runtime.getRuntime().addShutdownHook(cleanUp);
+    Unfinished.add(this);
   }
 
   /** Moves a file or folder in one step. */
@@ -78,6 +78,24 @@ final class LocalStaging implements Staging {
   @Override
   public Path file(String name) {
     return folder.resolve(name);
+  }
+
+  @Override
+  public void write(String name, String text) {
+    try {
+      Files.writeString(file(name), text, StandardOpenOption.CREATE_NEW);
+    } catch (IOException e) {
+      throw new StorageException("cannot write", file(name), e);
+    }
+  }
+
+  @Override
+  public void copy(Path source) {
+    try {
+      Files.copy(source, file(String.valueOf(source.getFileName())));
+    } catch (IOException e) {
+      throw new StorageException("cannot copy", source, e);
+    }
   }
 
   @Override
@@ -129,13 +147,6 @@ final class LocalStaging implements Staging {
     madeParents.clear();
   }
 
-  @Override
-  public void close() {
-    if (discard()) {
-      Runtime.getRuntime().removeShutdownHook(cleanUp);
-    }
-  }
-
   /** A run that was killed between the two renames of a replacement left the old output aside. */
   private void restoreReplaced() throws IOException {
     if (!exists(target) && exists(replaced)) {
@@ -176,12 +187,14 @@ final class LocalStaging implements Staging {
     return Files.exists(path, LinkOption.NOFOLLOW_LINKS);
   }
 
-  /** Safe to run twice, from the owner and from the shutdown hook. */
-  private synchronized boolean discard() {
+  /** May be called twice, and by the owner and an ending process at once. */
+  @Override
+  public synchronized void close() {
     if (closed) {
-      return false;
+      return;
     }
     closed = true;
+    Unfinished.remove(this);
     try (lock) {
       if (!moved) {
         FileTrees.delete(folder);
@@ -191,7 +204,6 @@ final class LocalStaging implements Staging {
     } finally {
       removeMadeParents();
     }
-    return true;
   }
 
   private void makeParents() throws IOException {

@@ -43,6 +43,17 @@ final class LocalStorage implements Storage {
   }
 
   @Override
+  public boolean isInside(Path path, Path folder) {
+    try {
+      return Files.exists(path)
+          && Files.exists(folder)
+          && path.toRealPath().startsWith(folder.toRealPath());
+    } catch (IOException e) {
+      throw new StorageException("cannot read", path, e);
+    }
+  }
+
+  @Override
   public long size(Path file) {
     requireFile(file);
     try {
@@ -96,6 +107,11 @@ final class LocalStorage implements Storage {
       folder = parent;
     }
     return new LocalScratch(folder);
+  }
+
+  @Override
+  public void discardUnfinished() {
+    Unfinished.discardAll();
   }
 
   @Override

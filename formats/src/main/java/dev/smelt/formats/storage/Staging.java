@@ -12,6 +12,12 @@ public interface Staging extends AutoCloseable {
   /** Where file {@code name} of the output is to be written. */
   Path file(String name);
 
+  /** Writes a small file of the output. */
+  void write(String name, String text);
+
+  /** Copies a file into the output, under its own name. */
+  void copy(Path file);
+
   /** Makes the staged folder the target folder. */
   void commitFolder();
 

@@ -21,6 +21,11 @@ public interface Storage {
 
   boolean isEmptyFolder(Path path);
 
+  /**
+   * True when {@code path} is {@code folder} or lies in it, links followed; both may be missing.
+   */
+  boolean isInside(Path path, Path folder);
+
   long size(Path file);
 
   /** The files of a folder, without sub-folders, by name. */
@@ -34,6 +39,9 @@ public interface Storage {
 
   /** A place for intermediate data on the same disk as {@code target}, gone when it is closed. */
   Scratch scratch(Path target);
+
+  /** Removes what is staged and not committed, before the process ends on an interrupt. */
+  void discardUnfinished();
 
   /** Begins an all-or-nothing write of {@code target}, which appears only when it is committed. */
   Staging stage(Path target, boolean overwrite);

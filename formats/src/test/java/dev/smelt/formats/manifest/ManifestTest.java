@@ -42,7 +42,7 @@ class ManifestTest {
             List.of(
                 TensorRecord.kept("w", null, 8, 8),
                 TensorRecord.dropped("d", "why", 8),
-                new TensorRecord("f", TensorRecord.FACTORIZED, null, 3, 1e-9, 0.1, 0.0, 16, 8)),
+                new TensorRecord("f", TensorRecord.FACTORIZED, null, 3, 1e-9, 0.1, 16, 8)),
             List.of("note"),
             List.of());
     Manifest written = manifest.withFiles(List.of(new WrittenFile("m", 3, "ff")));

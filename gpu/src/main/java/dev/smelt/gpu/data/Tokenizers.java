@@ -60,7 +60,7 @@ public final class Tokenizers {
         "no usable tokenizer",
         checkpoint.path().toString(),
         "expected tokenizer.json or vocab.txt, found " + (others.isEmpty() ? "none" : others),
-        "save the tokenizer as tokenizer.json, or give input_ids in a .jsonl file");
+        "save the tokenizer as tokenizer.json in the model's folder");
   }
 
   private static Tokenizer wordPiece(Path file, boolean lowerCase) {

@@ -1,4 +1,4 @@
-package dev.smelt.cli.command;
+package dev.smelt.cli.diff;
 
 import dev.smelt.gpu.data.Dataset;
 import dev.smelt.gpu.network.Network;
@@ -6,11 +6,11 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** What a reader of numbers should know of how they came about. */
-final class DataNotes {
+public final class DataNotes {
 
   private DataNotes() {}
 
-  static List<String> of(Network network, Dataset dataset) {
+  public static List<String> of(Network network, Dataset dataset) {
     List<String> notes = new ArrayList<>();
     if (dataset.truncated() > 0) {
       notes.add(
