@@ -10,6 +10,7 @@ import java.io.PrintStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
@@ -42,6 +43,7 @@ final class GoldenBench {
         evaluations();
         fisher(folder);
         lowRank(folder);
+        fullRank(folder);
         merges(folder);
       } finally {
         delete(folder);
@@ -212,6 +214,24 @@ final class GoldenBench {
     out.printf("| %s | %d | %.1e |%n", metric, compared, worst);
   }
 
+  /** Factors of full rank, and their product, are the model again. */
+  private void fullRank(Path folder) {
+    Path model = models.resolve("gpt2-drama");
+    Path factors = folder.resolve("full");
+    Path dense = folder.resolve("dense");
+    smelt("factorize", model, "--max-error", 1e-6, "--allow-larger", "-o", factors);
+    smelt("expand", factors, "-o", dense);
+    double expected = eval(model, "drama").path("loss").asDouble();
+    out.println();
+    out.println("| gpt2-drama at full rank, on drama | loss | off by |");
+    out.println("|---|---|---|");
+    for (Path one : List.of(factors, dense)) {
+      double loss = eval(one, "drama").path("loss").asDouble();
+      String what = one.equals(factors) ? "factors" : "expanded";
+      out.printf("| %s | %.6f | %.1e |%n", what, loss, Math.abs(loss - expected));
+    }
+  }
+
   private void merges(Path folder) {
     Path drama = models.resolve("gpt2-drama");
     Path scripture = models.resolve("gpt2-scripture");
@@ -229,28 +249,43 @@ final class GoldenBench {
           folder.resolve(domain + ".safetensors"));
     }
     smelt("merge", drama, scripture, "--method", "linear", "-o", folder.resolve("linear"));
-    smelt(
-        "merge",
-        drama,
-        scripture,
-        "--method",
-        "fisher",
-        "--fisher",
-        folder.resolve("drama.safetensors"),
-        "--fisher",
-        folder.resolve("scripture.safetensors"),
-        "-o",
-        folder.resolve("fisher"));
+    fisherMerge(folder, "fisher");
+    fisherMerge(folder, "fisher --no-normalize", "--no-normalize");
     out.println();
     out.println("| model | loss on drama | loss on scripture | sum |");
     out.println("|---|---|---|---|");
     for (Path model :
-        List.of(drama, scripture, folder.resolve("linear"), folder.resolve("fisher"))) {
+        List.of(
+            drama,
+            scripture,
+            folder.resolve("linear"),
+            folder.resolve("fisher"),
+            folder.resolve("fisher --no-normalize"))) {
       double first = eval(model, "drama").path("loss").asDouble();
       double second = eval(model, "scripture").path("loss").asDouble();
       out.printf(
           "| %s | %.4f | %.4f | %.4f |%n", model.getFileName(), first, second, first + second);
     }
+  }
+
+  private void fisherMerge(Path folder, String name, String... options) {
+    Object[] command =
+        Stream.concat(
+                Stream.of(
+                    "merge",
+                    models.resolve("gpt2-drama"),
+                    models.resolve("gpt2-scripture"),
+                    "--method",
+                    "fisher",
+                    "--fisher",
+                    folder.resolve("drama.safetensors"),
+                    "--fisher",
+                    folder.resolve("scripture.safetensors"),
+                    "-o",
+                    folder.resolve(name)),
+                Arrays.stream(options))
+            .toArray();
+    smelt(command);
   }
 
   private static JsonNode json(Path file) throws IOException {
