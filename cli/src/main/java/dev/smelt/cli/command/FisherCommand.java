@@ -99,7 +99,7 @@ public final class FisherCommand extends SmeltCommand {
       Dataset dataset = how.read(data, checkpoint, network);
       FisherOptions what = new FisherOptions(labels, how.batch(), seed == null ? 0 : seed);
       Fisher found = FisherEstimator.diagonal(network, dataset, what, root().progress());
-      Statistics.write(options, found, provenance(checkpoint, dataset, found, what));
+      Statistics.write(options, found, provenance(checkpoint, dataset, found, what, device));
       Report report =
           new Report(
               path.toString(),
@@ -115,7 +115,11 @@ public final class FisherCommand extends SmeltCommand {
   }
 
   private Provenance provenance(
-      Checkpoint checkpoint, Dataset dataset, Fisher found, FisherOptions what) {
+      Checkpoint checkpoint,
+      Dataset dataset,
+      Fisher found,
+      FisherOptions what,
+      ComputeDevice device) {
     return new Provenance(
         Optional.of(Statistics.DIAGONAL_FISHER),
         Optional.of(what.labels()),
@@ -125,6 +129,8 @@ public final class FisherCommand extends SmeltCommand {
         what.labels() == Labels.SAMPLED ? OptionalLong.of(what.seed()) : OptionalLong.empty(),
         Optional.of(ContentHash.of(checkpoint, root().threads())),
         Optional.of(dataset.sha256()),
+        OptionalLong.of(what.batch()),
+        Optional.of(device.description()),
         Optional.of(Version.text()));
   }
 

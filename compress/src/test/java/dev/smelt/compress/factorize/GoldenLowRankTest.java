@@ -108,6 +108,8 @@ class GoldenLowRankTest {
               OptionalLong.empty(),
               Optional.empty(),
               Optional.empty(),
+              OptionalLong.empty(),
+              Optional.empty(),
               Optional.empty());
       Statistics.write(OutputOptions.to(file), fisher, unknown);
     }

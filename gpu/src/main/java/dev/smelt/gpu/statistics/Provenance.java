@@ -15,6 +15,8 @@ import java.util.OptionalLong;
  * @param seed of sampled labels
  * @param modelSha256 content hash of the checkpoint, as {@code formats} computes it
  * @param dataSha256 of the data file
+ * @param batch examples at a time, on which the last digits depend
+ * @param device and threads it ran on, on which the last digits depend: "CPU, 2 threads"
  * @param smeltVersion that wrote the file
  */
 public record Provenance(
@@ -26,4 +28,6 @@ public record Provenance(
     OptionalLong seed,
     Optional<String> modelSha256,
     Optional<String> dataSha256,
+    OptionalLong batch,
+    Optional<String> device,
     Optional<String> smeltVersion) {}

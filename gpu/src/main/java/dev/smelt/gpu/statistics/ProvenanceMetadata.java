@@ -20,6 +20,8 @@ final class ProvenanceMetadata {
   private static final String SEED = "seed";
   private static final String MODEL = "model_sha256";
   private static final String DATA = "data_sha256";
+  private static final String BATCH = "batch";
+  private static final String DEVICE = "device";
   private static final String VERSION = "smelt_version";
 
   private ProvenanceMetadata() {}
@@ -34,6 +36,8 @@ final class ProvenanceMetadata {
     from.seed().ifPresent(value -> metadata.put(SEED, String.valueOf(value)));
     from.modelSha256().ifPresent(value -> metadata.put(MODEL, value));
     from.dataSha256().ifPresent(value -> metadata.put(DATA, value));
+    from.batch().ifPresent(value -> metadata.put(BATCH, String.valueOf(value)));
+    from.device().ifPresent(value -> metadata.put(DEVICE, value));
     from.smeltVersion().ifPresent(value -> metadata.put(VERSION, value));
     return metadata;
   }
@@ -55,6 +59,8 @@ final class ProvenanceMetadata {
         number(metadata, SEED, where),
         Optional.ofNullable(metadata.get(MODEL)),
         Optional.ofNullable(metadata.get(DATA)),
+        positive(metadata, BATCH, where),
+        Optional.ofNullable(metadata.get(DEVICE)),
         Optional.ofNullable(metadata.get(VERSION)));
   }
 

@@ -25,8 +25,8 @@ import java.util.Optional;
  * </table>
  *
  * <p>The header's strings are {@code estimator}, {@code labels}, {@code examples}, {@code tokens},
- * {@code seq_len}, {@code seed}, {@code model_sha256}, {@code data_sha256} and {@code
- * smelt_version}.
+ * {@code seq_len}, {@code seed}, {@code batch}, {@code device}, {@code model_sha256}, {@code
+ * data_sha256} and {@code smelt_version}.
  */
 public final class Statistics implements AutoCloseable {
 

@@ -42,6 +42,8 @@ class StatisticsTest {
           OptionalLong.of(-3),
           Optional.of("ab12"),
           Optional.of("cd34"),
+          OptionalLong.of(8),
+          Optional.of("CPU, 2 threads"),
           Optional.of("0.1.0"));
 
   @TempDir private Path folder;
