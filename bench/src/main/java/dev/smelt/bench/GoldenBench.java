@@ -37,17 +37,12 @@ final class GoldenBench {
   }
 
   void run() {
-    try {
-      Path folder = Files.createTempDirectory("smelt-bench");
-      try {
-        evaluations();
-        fisher(folder);
-        lowRank(folder);
-        fullRank(folder);
-        merges(folder);
-      } finally {
-        delete(folder);
-      }
+    try (TempFolder folder = TempFolder.make()) {
+      evaluations();
+      fisher(folder.path());
+      lowRank(folder.path());
+      fullRank(folder.path());
+      merges(folder.path());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -290,13 +285,5 @@ final class GoldenBench {
 
   private static JsonNode json(Path file) throws IOException {
     return Json.parse(Files.readAllBytes(file), file.toString());
-  }
-
-  private static void delete(Path folder) throws IOException {
-    try (Stream<Path> paths = Files.walk(folder)) {
-      for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) {
-        Files.delete(path);
-      }
-    }
   }
 }

@@ -3,13 +3,10 @@ package dev.smelt.bench;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.List;
-import java.util.stream.Stream;
 
 /** Whole runs of the launcher, from outside: what a shell loop over a model zoo pays. */
 final class StartupBench {
@@ -35,14 +32,10 @@ final class StartupBench {
     measure("smelt --help", "", List.of("--help"));
     measure(
         "smelt inspect, 3.8 MB", "", List.of("inspect", testdata.resolve("gpt2-drama").toString()));
-    try {
-      Path folder = Files.createTempDirectory("smelt-bench");
-      try {
-        SparseCheckpoint.make(folder, BIG, SHARDS);
-        measure("smelt inspect, 10 GB in 4 shards", "0.6", List.of("inspect", folder.toString()));
-      } finally {
-        delete(folder);
-      }
+    try (TempFolder folder = TempFolder.make()) {
+      SparseCheckpoint.make(folder.path(), BIG, SHARDS);
+      measure(
+          "smelt inspect, 10 GB in 4 shards", "0.6", List.of("inspect", folder.path().toString()));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -82,14 +75,6 @@ final class StartupBench {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IllegalStateException(e);
-    }
-  }
-
-  private static void delete(Path folder) throws IOException {
-    try (Stream<Path> paths = Files.walk(folder)) {
-      for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) {
-        Files.delete(path);
-      }
     }
   }
 }
