@@ -118,6 +118,13 @@ public final class ModelConfig {
     return new ModelConfig(copy, where);
   }
 
+  /**
+   * A copy that names the type its weights are written in; the same where that is left as it was.
+   */
+  public ModelConfig withDtype(Optional<DType> dtype) {
+    return dtype.map(type -> with("torch_dtype", type.torchName())).orElse(this);
+  }
+
   public ModelConfig without(String... keys) {
     ObjectNode copy = root.deepCopy();
     copy.remove(List.of(keys));

@@ -1,5 +1,7 @@
 package dev.smelt.formats;
 
+import java.util.Optional;
+
 /** What is known of a tensor without reading it. */
 public record TensorInfo(String name, DType dtype, Shape shape) {
 
@@ -9,6 +11,13 @@ public record TensorInfo(String name, DType dtype, Shape shape) {
 
   public long bytes() {
     return dtype.bytes(shape.elements());
+  }
+
+  /**
+   * The same tensor with its floats in another type, if one is given; others stay what they are.
+   */
+  public TensorInfo withFloatsAs(Optional<DType> other) {
+    return dtype.isFloat() && other.isPresent() ? as(other.get()) : this;
   }
 
   /** The same tensor stored as another type. */

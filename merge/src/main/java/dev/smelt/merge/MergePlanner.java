@@ -134,8 +134,7 @@ public final class MergePlanner {
   }
 
   private TensorInfo output(TensorView first) {
-    DType dtype = first.dtype();
-    return first.info().as(dtype.isFloat() ? options.dtype().orElse(dtype) : dtype);
+    return first.info().withFloatsAs(options.dtype());
   }
 
   private void copyEqual(String name, TensorView first, Cause cause) {

@@ -2,7 +2,6 @@ package dev.smelt.cli.command;
 
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CheckpointWriter;
-import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.OutputOptions;
 import dev.smelt.formats.UsageException;
 import dev.smelt.formats.manifest.ContentHash;
@@ -187,7 +186,10 @@ public final class MergeCommand extends SmeltCommand {
     Checkpoint first = inputs.getFirst().checkpoint();
     CheckpointWriter.Content content =
         new CheckpointWriter.Content(
-            Merger.outputs(plan), Map.of(), first.config().map(this::withDtype), first.sideFiles());
+            Merger.outputs(plan),
+            Map.of(),
+            first.config().map(config -> config.withDtype(output.dtype())),
+            first.sideFiles());
     try (CheckpointWriter writer = CheckpointWriter.create(options, content)) {
       MergeMethod.Prepared prepared = chosen.prepare(plan, root().threads());
       Merger merger = new Merger(plan, allowNonFinite, root().threads());
@@ -205,13 +207,6 @@ public final class MergeCommand extends SmeltCommand {
       return Result.of(
           manifest, () -> ManifestText.of(manifest, options.target(), root().console().width()));
     }
-  }
-
-  private ModelConfig withDtype(ModelConfig config) {
-    return output
-        .dtype()
-        .map(dtype -> config.with("torch_dtype", dtype.torchName()))
-        .orElse(config);
   }
 
   private Map<String, Object> parameters(Map<String, Object> ofMethod) {

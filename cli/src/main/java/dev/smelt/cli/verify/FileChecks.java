@@ -36,9 +36,10 @@ public final class FileChecks {
       }
     }
     if (folder) {
+      listed.add(Manifest.FILE);
       for (Path path : storage.files(checkpoint)) {
         String name = String.valueOf(path.getFileName());
-        if (!listed.contains(name) && !path.equals(ManifestFile.of(checkpoint))) {
+        if (!listed.contains(name)) {
           notes.add(name + " is not in the manifest");
         }
       }

@@ -1,6 +1,7 @@
 package dev.smelt.cli.verify;
 
 import dev.smelt.formats.NotFoundException;
+import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.formats.storage.Storage;
 import java.nio.file.Path;
 
@@ -33,9 +34,8 @@ public final class ManifestFile {
 
   private static Path expected(Path checkpoint) {
     if (Storage.local().isFolder(checkpoint)) {
-      return checkpoint.resolve("smelt.json");
+      return checkpoint.resolve(Manifest.FILE);
     }
-    String name = String.valueOf(checkpoint.getFileName());
-    return checkpoint.resolveSibling(name.replaceFirst("\\.safetensors$", "") + ".smelt.json");
+    return checkpoint.resolveSibling(Manifest.nameBeside(String.valueOf(checkpoint.getFileName())));
   }
 }

@@ -7,7 +7,6 @@ import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.MismatchException;
-import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.Progress;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.manifest.TensorRecord;
@@ -64,13 +63,10 @@ public final class Expander {
 
   /** What will be written. */
   public CheckpointWriter.Content content() {
-    Optional<ModelConfig> config = checkpoint.config().map(LowRank::undescribe);
     return new CheckpointWriter.Content(
         model.tensors().stream().map(this::output).toList(),
         Map.of(),
-        dtype.isPresent()
-            ? config.map(dense -> dense.with("torch_dtype", dtype.get().torchName()))
-            : config,
+        checkpoint.config().map(LowRank::undescribe).map(dense -> dense.withDtype(dtype)),
         checkpoint.sideFiles());
   }
 
@@ -105,7 +101,6 @@ public final class Expander {
   }
 
   private TensorInfo output(DenseTensor tensor) {
-    TensorInfo info = tensor.info();
-    return info.dtype().isFloat() ? info.as(dtype.orElse(info.dtype())) : info;
+    return tensor.info().withFloatsAs(dtype);
   }
 }

@@ -61,7 +61,8 @@ final class Decomposition {
     Matrix a = weighting.undoLeft(algebra, left);
     Matrix b = weighting.undoRight(algebra, scale(right, exponent));
     double[] balance = balance(algebra.rowNorms(algebra.transpose(a)), algebra.rowNorms(b));
-    return new Factors(algebra.scaleColumns(a, balance), algebra.scaleRows(b, inverse(balance)));
+    return new Factors(
+        algebra.scaleColumns(a, balance), algebra.scaleRows(b, Weighting.inverse(balance)));
   }
 
   /** √(b/a); 1 for directions that carry nothing. */
@@ -71,14 +72,6 @@ final class Decomposition {
       balance[i] = a[i] > 0 && b[i] > 0 ? Math.sqrt(b[i]) / Math.sqrt(a[i]) : 1;
     }
     return balance;
-  }
-
-  private static double[] inverse(double[] scale) {
-    double[] inverse = new double[scale.length];
-    for (int i = 0; i < scale.length; i++) {
-      inverse[i] = 1 / scale[i];
-    }
-    return inverse;
   }
 
   /** X · 2^e, exactly; every e from −1023 to 1023 has its power. */

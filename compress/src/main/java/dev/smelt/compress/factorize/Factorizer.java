@@ -4,7 +4,6 @@ import dev.smelt.compress.factorize.LayerResult.Dense;
 import dev.smelt.compress.factorize.LayerResult.Factorized;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CheckpointWriter;
-import dev.smelt.formats.DType;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.OutputOptions;
@@ -147,9 +146,8 @@ public final class Factorizer implements AutoCloseable {
   }
 
   private void addCopy(TensorView tensor, String name, Optional<String> reason) {
-    DType dtype =
-        tensor.dtype().isFloat() ? options.dtype().orElse(tensor.dtype()) : tensor.dtype();
-    TensorInfo info = new TensorInfo(name, dtype, tensor.shape());
+    TensorInfo info =
+        new TensorInfo(name, tensor.dtype(), tensor.shape()).withFloatsAs(options.dtype());
     outputs.add(new Output(info, tensor));
     records.add(
         TensorRecord.kept(tensor.name(), reason.orElse(null), tensor.info().bytes(), info.bytes()));
@@ -163,19 +161,12 @@ public final class Factorizer implements AutoCloseable {
         checkpoint
             .config()
             .map(dense -> isDense ? dense : lowRank.describe(dense, options.metric().name()))
-            .map(this::withDtype);
+            .map(described -> described.withDtype(options.dtype()));
     return new CheckpointWriter.Content(
         outputs.stream().map(Output::info).toList(),
         isDense ? Map.of() : lowRank.headerMetadata(),
         config,
         checkpoint.sideFiles());
-  }
-
-  private ModelConfig withDtype(ModelConfig config) {
-    return options
-        .dtype()
-        .map(dtype -> config.with("torch_dtype", dtype.torchName()))
-        .orElse(config);
   }
 
   private LowRank lowRank() {

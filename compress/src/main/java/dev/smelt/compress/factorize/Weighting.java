@@ -38,7 +38,7 @@ record Weighting(Optional<double[]> left, Optional<double[]> right, Optional<Str
     return cols.isPresent() ? algebra.scaleColumns(scaled, cols.get()) : scaled;
   }
 
-  private static double[] inverse(double[] weights) {
+  static double[] inverse(double[] weights) {
     double[] inverse = new double[weights.length];
     for (int i = 0; i < weights.length; i++) {
       inverse[i] = 1 / weights[i];

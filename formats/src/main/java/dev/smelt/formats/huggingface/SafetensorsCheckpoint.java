@@ -5,6 +5,7 @@ import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.formats.safetensors.SafetensorsFile;
 import dev.smelt.formats.storage.Storage;
 import java.lang.foreign.Arena;
@@ -20,7 +21,6 @@ import java.util.Set;
 public final class SafetensorsCheckpoint implements Checkpoint {
 
   public static final String CONFIG = "config.json";
-  public static final String MANIFEST = "smelt.json";
   private static final String SINGLE = "model.safetensors";
 
   /** Far above any real config. */
@@ -120,7 +120,7 @@ public final class SafetensorsCheckpoint implements Checkpoint {
                 ModelConfig.parse(
                     storage.read(configFile, MAX_CONFIG_BYTES), configFile.toString()))
             : Optional.empty();
-    Set<String> ours = Set.of(CONFIG, MANIFEST, ShardIndex.FILE);
+    Set<String> ours = Set.of(CONFIG, Manifest.FILE, ShardIndex.FILE);
     List<Path> sideFiles =
         storage.files(folder).stream()
             .filter(file -> !ours.contains(String.valueOf(file.getFileName())))

@@ -150,11 +150,8 @@ public final class SafetensorsOutput implements CheckpointWriter {
     return String.valueOf(options.target().getFileName());
   }
 
-  /** {@code model.safetensors} → {@code model.smelt.json}. */
   private String manifestName() {
-    return options.isSingleFile()
-        ? fileName().replaceFirst("\\.safetensors$", ".smelt.json")
-        : SafetensorsCheckpoint.MANIFEST;
+    return options.isSingleFile() ? Manifest.nameBeside(fileName()) : Manifest.FILE;
   }
 
   @Override

@@ -33,6 +33,9 @@ public record Manifest(
     @JsonProperty(required = true) List<String> notes,
     @JsonProperty(required = true) List<WrittenFile> files) {
 
+  /** Inside a checkpoint's folder. */
+  public static final String FILE = "smelt.json";
+
   /** Manifests of a million tensors take about this. */
   private static final long MAX_BYTES = 1_000_000_000;
 
@@ -65,6 +68,11 @@ public record Manifest(
    */
   public static Manifest read(Path file) {
     return Json.parse(Storage.local().read(file, MAX_BYTES), Manifest.class, file.toString());
+  }
+
+  /** The manifest's name beside a weights file: {@code model.safetensors → model.smelt.json}. */
+  public static String nameBeside(String weightsFile) {
+    return weightsFile.replaceFirst("\\.safetensors$", "") + "." + FILE;
   }
 
   public String toJson() {
