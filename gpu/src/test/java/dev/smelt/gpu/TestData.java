@@ -2,10 +2,12 @@ package dev.smelt.gpu;
 
 import dev.smelt.gpu.data.Dataset;
 import dev.smelt.gpu.data.Example;
+import dev.smelt.gpu.data.Task;
 import dev.smelt.gpu.plain.TinyModels;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.Random;
 
 /** Examples for tiny models, and the repository's own data. */
@@ -47,7 +49,19 @@ public final class TestData {
     return random.ints(length, 0, TinyModels.VOCABULARY).toArray();
   }
 
+  /** Tokens of an example. */
+  public static int length(Example example) {
+    return ((Example.Sequence) example).length();
+  }
+
   public static Dataset dataset(List<Example> examples) {
-    return new Dataset(Path.of("memory"), "", examples, TinyModels.POSITIONS, 0);
+    Task task =
+        switch (examples.getFirst()) {
+          case Example.Window _ -> Task.LANGUAGE_MODELING;
+          case Example.Masked _ -> Task.MASKED_LANGUAGE_MODELING;
+          case Example.Labelled _, Example.Values _ -> Task.CLASSIFICATION;
+        };
+    OptionalInt seqLen = OptionalInt.of(TinyModels.POSITIONS);
+    return new Dataset(Path.of("memory"), "", task, examples, seqLen, 0);
   }
 }

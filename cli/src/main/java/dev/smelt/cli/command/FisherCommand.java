@@ -19,7 +19,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -125,7 +124,7 @@ public final class FisherCommand extends SmeltCommand {
         Optional.of(what.labels()),
         OptionalLong.of(found.examples()),
         OptionalLong.of(found.tokens()),
-        OptionalInt.of(dataset.seqLen()),
+        dataset.seqLen(),
         what.labels() == Labels.SAMPLED ? OptionalLong.of(what.seed()) : OptionalLong.empty(),
         Optional.of(ContentHash.of(checkpoint, root().threads())),
         Optional.of(dataset.sha256()),

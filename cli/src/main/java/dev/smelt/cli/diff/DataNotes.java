@@ -16,7 +16,10 @@ public final class DataNotes {
       notes.add(
           String.format(
               "%d of %d examples of %s were cut to %d tokens",
-              dataset.truncated(), dataset.examples().size(), dataset.file(), dataset.seqLen()));
+              dataset.truncated(),
+              dataset.examples().size(),
+              dataset.file(),
+              dataset.seqLen().orElseThrow()));
     }
     if (!network.unusedTensors().isEmpty()) {
       notes.add("tensors the network does not use: " + String.join(", ", network.unusedTensors()));

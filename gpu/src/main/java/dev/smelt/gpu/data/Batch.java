@@ -1,74 +1,64 @@
 package dev.smelt.gpu.data;
 
 import java.util.List;
+import java.util.stream.IntStream;
 
-/**
- * Examples side by side, padded on the right to the longest. Row-major [B, T] arrays hold token 0
- * where {@code t >= lengths[b]}; nothing there may influence a result.
- *
- * @param first index in the data set of the first example
- * @param size B, examples
- * @param length T, tokens of the longest
- * @param tokens [B, T]
- * @param segments [B, T], 0 or 1
- * @param lengths [B]
- * @param targets [B, T] next tokens for language modelling, [B] classes for classification
- */
-@SuppressWarnings("ArrayRecordComponent") // read-only by convention, never compared
-public record Batch(
-    long first, int size, int length, int[] tokens, int[] segments, int[] lengths, int[] targets) {
+/** Examples side by side. */
+public sealed interface Batch permits TokenBatch, TensorBatch {
+
+  /** In place of a target where no prediction counts: at padding, and at tokens not masked. */
+  int NO_TARGET = -1;
 
   /**
    * @param first index in the data set of the first example
    * @param examples of one kind, at least one
    */
-  public static Batch of(long first, List<Example> examples) {
-    int size = examples.size();
-    int length = examples.stream().mapToInt(Example::length).max().orElseThrow();
-    int[] tokens = new int[size * length];
-    int[] segments = new int[size * length];
-    int[] lengths = new int[size];
-    boolean windows = examples.getFirst() instanceof Example.Window;
-    int[] targets = new int[windows ? size * length : size];
-    for (int b = 0; b < size; b++) {
-      Example example = examples.get(b);
-      lengths[b] = example.length();
-      switch (example) {
-        case Example.Window window -> {
-          System.arraycopy(window.inputs(), 0, tokens, b * length, lengths[b]);
-          System.arraycopy(window.targets(), 0, targets, b * length, lengths[b]);
-        }
-        case Example.Labelled labelled -> {
-          System.arraycopy(labelled.tokens(), 0, tokens, b * length, lengths[b]);
-          System.arraycopy(labelled.segments(), 0, segments, b * length, lengths[b]);
-          targets[b] = labelled.label();
-        }
-      }
-    }
-    return new Batch(first, size, length, tokens, segments, lengths, targets);
+  static Batch of(long first, List<Example> examples) {
+    return switch (examples.getFirst()) {
+      case Example.Sequence _ ->
+          TokenBatch.of(first, examples.stream().map(Example.Sequence.class::cast).toList());
+      case Example.Values _ ->
+          TensorBatch.of(first, examples.stream().map(Example.Values.class::cast).toList());
+    };
   }
 
-  /** Predictions that count: positions that are not padding, or examples. */
-  public long predictions() {
-    return predictionsPerExample() == 1 ? size : tokenCount();
+  /** Index in the data set of the first example. */
+  long first();
+
+  /** B, examples. */
+  int size();
+
+  /**
+   * [B, P], row-major, P the predictions of one example: next tokens or masked tokens, or [B, 1]
+   * classes; {@link #NO_TARGET} where a prediction does not count.
+   */
+  int[] targets();
+
+  /** Tokens that are not padding; 0 where examples are no sequences. */
+  long tokenCount();
+
+  /** P, predictions of one example in the network's output. */
+  default int predictionsPerExample() {
+    return targets().length / size();
   }
 
-  /** Tokens that are not padding. */
-  public long tokenCount() {
-    long count = 0;
-    for (int exampleLength : lengths) {
-      count += exampleLength;
-    }
-    return count;
+  /** Whether prediction {@code t} of example {@code b} counts. */
+  default boolean counts(int b, int t) {
+    return targets()[b * predictionsPerExample() + t] != NO_TARGET;
   }
 
-  /** Predictions of one example in the network's output: T for language modelling, else 1. */
-  public int predictionsPerExample() {
-    return targets.length / size;
+  /** The targets as indices: 0 in place of {@link #NO_TARGET}. */
+  default int[] targetIndices() {
+    return IntStream.of(targets()).map(target -> Math.max(target, 0)).toArray();
   }
 
-  /** Whether prediction {@code t} of example {@code b} is not padding. */
-  public boolean counts(int b, int t) {
-    return predictionsPerExample() == 1 || t < lengths[b];
+  /** As what a network of tokens takes. */
+  default TokenBatch tokens() {
+    throw new IllegalStateException("not a batch of tokens");
+  }
+
+  /** As what a network of images or other tensors takes. */
+  default TensorBatch values() {
+    throw new IllegalStateException("not a batch of tensors");
   }
 }

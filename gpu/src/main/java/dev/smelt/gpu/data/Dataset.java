@@ -4,21 +4,29 @@ import dev.smelt.formats.UnsupportedException;
 import dev.smelt.formats.UsageException;
 import dev.smelt.formats.manifest.Hashing;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.OptionalInt;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * Examples for a network, in file order.
  *
  * @param file where they come from
  * @param sha256 of that file, in lower-case hex
+ * @param task what is to be predicted of them
  * @param examples at least one
- * @param seqLen the longest an example could be, in tokens
+ * @param seqLen the longest an example could be, in tokens; empty where examples are no sequences
  * @param truncated how many of the examples were cut to that
  */
 public record Dataset(
-    Path file, String sha256, List<Example> examples, int seqLen, long truncated) {
+    Path file,
+    String sha256,
+    Task task,
+    List<Example> examples,
+    OptionalInt seqLen,
+    long truncated) {
 
   public Dataset {
     examples = List.copyOf(examples);
@@ -45,15 +53,22 @@ public record Dataset(
    * @throws dev.smelt.formats.BadInputException naming file and line
    */
   public static Dataset read(Path file, Tokenizer tokenizer, InputSpec input, DataOptions options) {
-    int seqLen = options.seqLen().orElse(input.maxPositions());
-    if (seqLen > input.maxPositions()) {
+    if (!(input instanceof InputSpec.Tokens tokens)) {
+      throw new UnsupportedException("unknown kind of data", file.toString(), "", "");
+    }
+    int seqLen = options.seqLen().orElse(tokens.maxPositions());
+    if (seqLen > tokens.maxPositions()) {
       throw new UsageException(
-          "--seq-len " + seqLen + " is beyond the network's " + input.maxPositions() + " positions",
-          "use at most " + input.maxPositions());
+          "--seq-len "
+              + seqLen
+              + " is beyond the network's "
+              + tokens.maxPositions()
+              + " positions",
+          "use at most " + tokens.maxPositions());
     }
     String name = file.toString().toLowerCase(Locale.ROOT);
     String ending = name.substring(name.lastIndexOf('.') + 1);
-    ExampleReader reader = new ExampleReader(file, tokenizer, input, seqLen);
+    ExampleReader reader = new ExampleReader(file, tokenizer, tokens, seqLen);
     List<Example> examples =
         switch (ending) {
           case "txt" -> reader.windows(options);
@@ -63,19 +78,27 @@ public record Dataset(
               throw new UnsupportedException(
                   "unknown kind of data", file.toString(), "expected .txt, .jsonl or .tsv", "");
         };
-    return new Dataset(file, Hashing.sha256(file), examples, seqLen, reader.truncated());
+    return new Dataset(
+        file,
+        Hashing.sha256(file),
+        tokens.task(),
+        examples,
+        OptionalInt.of(seqLen),
+        reader.truncated());
   }
 
-  /** The examples, at most {@code size} at a time. */
-  public List<Batch> batches(int size) {
+  /** At most {@code size} examples from {@code first} on. */
+  public Batch batch(int first, int size) {
+    int last = (int) Math.min(examples.size(), (long) first + size);
+    return Batch.of(first, examples.subList(first, last));
+  }
+
+  /** The examples, at most {@code size} at a time; each batch is made when it is asked for. */
+  public Stream<Batch> batches(int size) {
     if (size < 1) {
       throw new UsageException("--batch " + size + " is too few", "use 1 or more");
     }
-    List<Batch> batches = new ArrayList<>();
-    for (int first = 0; first < examples.size(); first += size) {
-      int last = Math.min(examples.size(), first + size);
-      batches.add(Batch.of(first, examples.subList(first, last)));
-    }
-    return batches;
+    return IntStream.iterate(0, first -> first < examples.size(), first -> first + size)
+        .mapToObj(first -> batch(first, size));
   }
 }

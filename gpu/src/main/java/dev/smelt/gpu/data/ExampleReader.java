@@ -4,6 +4,7 @@ import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.Json;
 import dev.smelt.formats.LimitException;
 import dev.smelt.formats.MismatchException;
+import dev.smelt.formats.UnsupportedException;
 import dev.smelt.formats.UsageException;
 import dev.smelt.formats.storage.Storage;
 import java.nio.charset.StandardCharsets;
@@ -22,11 +23,11 @@ final class ExampleReader {
 
   private final Path file;
   private final Tokenizer tokenizer;
-  private final InputSpec input;
+  private final InputSpec.Tokens input;
   private final int seqLen;
   private long truncated;
 
-  ExampleReader(Path file, Tokenizer tokenizer, InputSpec input, int seqLen) {
+  ExampleReader(Path file, Tokenizer tokenizer, InputSpec.Tokens input, int seqLen) {
     this.file = file;
     this.tokenizer = tokenizer;
     this.input = input;
@@ -66,7 +67,7 @@ final class ExampleReader {
   }
 
   List<Example> tabbedLines(DataOptions options) {
-    requireTask(Task.SEQUENCE_CLASSIFICATION, ".tsv holds labelled texts");
+    requireTask(Task.CLASSIFICATION, ".tsv holds labelled texts");
     List<String> lines = Lines.of(text());
     List<Example> examples = new ArrayList<>();
     for (int i : Selection.of(lines.size(), options, file.toString())) {
@@ -90,7 +91,9 @@ final class ExampleReader {
       examples.add(
           switch (input.task()) {
             case LANGUAGE_MODELING -> continuation(node, where);
-            case SEQUENCE_CLASSIFICATION -> labelled(node, where);
+            case CLASSIFICATION -> labelled(node, where);
+            case MASKED_LANGUAGE_MODELING ->
+                throw new UnsupportedException("unknown kind of data", where, "", "");
           });
     }
     return examples;

@@ -2,17 +2,41 @@ package dev.smelt.gpu.data;
 
 import java.util.List;
 
-/**
- * What a network takes, as far as data must know.
- *
- * @param task what it predicts
- * @param maxPositions longest sequence, in tokens
- * @param vocabularySize token ids are below it
- * @param labels names of the classes by index; empty for language modelling
- */
-public record InputSpec(Task task, int maxPositions, int vocabularySize, List<String> labels) {
+/** What a network takes, as far as data must know. */
+public sealed interface InputSpec {
 
-  public InputSpec {
-    labels = List.copyOf(labels);
+  /** Names of the classes by index; empty where none are known or a token is predicted. */
+  List<String> labels();
+
+  /**
+   * Sequences of tokens.
+   *
+   * @param task what is predicted
+   * @param maxPositions longest sequence, in tokens
+   * @param vocabularySize token ids are below it
+   */
+  record Tokens(Task task, int maxPositions, int vocabularySize, List<String> labels)
+      implements InputSpec {
+
+    public Tokens {
+      labels = List.copyOf(labels);
+    }
+  }
+
+  /** Images [channels, height, width], each of one class. */
+  record Images(int channels, int height, int width, List<String> labels) implements InputSpec {
+
+    public Images {
+      labels = List.copyOf(labels);
+    }
+  }
+
+  /** A script says nothing of what it takes: the data decides, and the script may refuse. */
+  record Open() implements InputSpec {
+
+    @Override
+    public List<String> labels() {
+      return List.of();
+    }
   }
 }

@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDManager;
 import dev.smelt.formats.Progress;
 import dev.smelt.gpu.data.Batch;
 import dev.smelt.gpu.data.Dataset;
-import dev.smelt.gpu.data.Task;
 import dev.smelt.gpu.layer.Tape;
 import dev.smelt.gpu.network.Network;
 import dev.smelt.gpu.torch.Tensors;
@@ -25,7 +24,7 @@ public final class Evaluator {
     long start = System.nanoTime();
     Sums sums = new Sums();
     try (Progress.Task task = progress.begin("evaluation", dataset.examples().size(), "examples")) {
-      for (Batch part : dataset.batches(batch)) {
+      for (Batch part : (Iterable<Batch>) dataset.batches(batch)::iterator) {
         network.device().step("evaluation", manager -> add(sums, manager, network, part));
         task.advance(part.size());
       }
@@ -33,7 +32,7 @@ public final class Evaluator {
     double loss = sums.loss / sums.predictions;
     return new Evaluation(
         loss,
-        network.task() == Task.LANGUAGE_MODELING
+        dataset.task().predictsTokens()
             ? OptionalDouble.of(Math.exp(loss))
             : OptionalDouble.empty(),
         (double) sums.right / sums.predictions,
@@ -53,11 +52,14 @@ public final class Evaluator {
   private static void add(Sums sums, NDManager manager, Network network, Batch batch) {
     NDArray logits = network.model().logits(manager, batch, Tape.off());
     int perExample = batch.predictionsPerExample();
-    NDArray targets = Tensors.ofInts(manager, batch.targets(), batch.size(), perExample, 1);
+    NDArray targets = Tensors.ofInts(manager, batch.targetIndices(), batch.size(), perExample, 1);
     float[] likelihoods = logits.logSoftmax(-1).gather(targets, 2).toFloatArray();
     long[] choices = logits.argMax(2).toLongArray();
     for (int b = 0; b < batch.size(); b++) {
-      for (int t = 0; t < perExample && batch.counts(b, t); t++) {
+      for (int t = 0; t < perExample; t++) {
+        if (!batch.counts(b, t)) {
+          continue;
+        }
         int at = b * perExample + t;
         sums.loss -= likelihoods[at];
         sums.right += choices[at] == batch.targets()[at] ? 1 : 0;

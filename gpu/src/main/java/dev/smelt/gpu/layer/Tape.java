@@ -14,10 +14,14 @@ import java.util.List;
  */
 public final class Tape {
 
-  /** The tap of one layer and what the layer used. */
+  /**
+   * The tap of one layer and what the layer used.
+   *
+   * @param zeros the leaf whose gradient is looked at
+   */
   public record Tap(NDArray zeros, List<Use> uses) {
 
-    /** Δ [B, T, out], after the backward pass. */
+    /** Δ [B, T, out], or the gradient of a whole parameter, after the backward pass. */
     public NDArray delta() {
       return zeros.getGradient();
     }
@@ -48,6 +52,17 @@ public final class Tape {
     zeros.setRequiresGradient(true);
     taps.add(new Tap(zeros, List.of(uses)));
     return output.add(zeros);
+  }
+
+  /**
+   * Notes that a parameter is used in a way that is not known.
+   *
+   * @param leaf its value, which requires a gradient; whoever owns it clears that gradient
+   */
+  public void whole(Parameter parameter, NDArray leaf) {
+    if (recording) {
+      taps.add(new Tap(leaf, List.of(new Use.Whole(parameter))));
+    }
   }
 
   /** In the order of the forward pass. */

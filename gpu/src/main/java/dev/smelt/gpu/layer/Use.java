@@ -28,6 +28,12 @@ public sealed interface Use {
   record Scale(Parameter parameter, NDArray x) implements Use {}
 
   /**
+   * In a way that is not known. The tap is the parameter itself and Δ its gradient, so that of a
+   * single example takes a backward pass of its own.
+   */
+  record Whole(Parameter parameter) implements Use {}
+
+  /**
    * y = rows of a table.
    *
    * @param rows which ones, [B, T], row-major

@@ -8,6 +8,7 @@ import dev.smelt.formats.UnsupportedException;
 import dev.smelt.gpu.data.Batch;
 import dev.smelt.gpu.data.InputSpec;
 import dev.smelt.gpu.data.Task;
+import dev.smelt.gpu.data.TokenBatch;
 import dev.smelt.gpu.layer.Activation;
 import dev.smelt.gpu.layer.Attention;
 import dev.smelt.gpu.layer.Embedding;
@@ -100,9 +101,9 @@ final class Bert implements Model {
           "");
     }
     List<String> labels = ClassNames.of(config, weights, "classifier.weight");
-    InputSpec input =
-        new InputSpec(
-            Task.SEQUENCE_CLASSIFICATION,
+    InputSpec.Tokens input =
+        new InputSpec.Tokens(
+            Task.CLASSIFICATION,
             config.size("max_position_embeddings"),
             config.size("vocab_size"),
             labels);
@@ -110,10 +111,11 @@ final class Bert implements Model {
   }
 
   @Override
-  public NDArray logits(NDManager manager, Batch batch, Tape tape) {
+  public NDArray logits(NDManager manager, Batch examples, Tape tape) {
+    TokenBatch batch = examples.tokens();
     int size = batch.size();
     int length = batch.length();
-    NDArray token = tokens.forward(manager, batch.tokens(), size, length, tape);
+    NDArray token = tokens.forward(manager, batch.ids(), size, length, tape);
     NDArray segment = segments.forward(manager, batch.segments(), size, length, tape);
     NDArray position =
         positions.forward(manager, Positions.counting(size, length), size, length, tape);

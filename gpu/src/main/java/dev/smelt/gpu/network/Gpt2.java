@@ -8,6 +8,7 @@ import dev.smelt.formats.ModelConfig;
 import dev.smelt.gpu.data.Batch;
 import dev.smelt.gpu.data.InputSpec;
 import dev.smelt.gpu.data.Task;
+import dev.smelt.gpu.data.TokenBatch;
 import dev.smelt.gpu.layer.Activation;
 import dev.smelt.gpu.layer.Attention;
 import dev.smelt.gpu.layer.Embedding;
@@ -70,8 +71,9 @@ final class Gpt2 implements Model {
   static Built languageModel(ModelConfig config, Weights weights, ScriptFunctions functions) {
     int vocabulary = config.size("vocab_size");
     TiedHead head = TiedHead.of(config, weights, "wte.weight", vocabulary, config.size("n_embd"));
-    InputSpec input =
-        new InputSpec(Task.LANGUAGE_MODELING, config.size("n_positions"), vocabulary, List.of());
+    InputSpec.Tokens input =
+        new InputSpec.Tokens(
+            Task.LANGUAGE_MODELING, config.size("n_positions"), vocabulary, List.of());
     return new Built(
         build(config, weights, functions, head.linear(), input), input, head.aliases());
   }
@@ -80,12 +82,9 @@ final class Gpt2 implements Model {
     List<String> labels = ClassNames.of(config, weights, "score.weight");
     Linear head =
         weights.linear("score", config.size("n_embd"), labels.size(), Layout.OUT_IN, Bias.NO);
-    InputSpec input =
-        new InputSpec(
-            Task.SEQUENCE_CLASSIFICATION,
-            config.size("n_positions"),
-            config.size("vocab_size"),
-            labels);
+    InputSpec.Tokens input =
+        new InputSpec.Tokens(
+            Task.CLASSIFICATION, config.size("n_positions"), config.size("vocab_size"), labels);
     return new Built(build(config, weights, functions, head, input), input, Map.of());
   }
 
@@ -94,7 +93,7 @@ final class Gpt2 implements Model {
       Weights weights,
       ScriptFunctions functions,
       Linear head,
-      InputSpec input) {
+      InputSpec.Tokens input) {
     Configs.refuse(config, "add_cross_attention", "cross-attention");
     int width = config.size("n_embd");
     int heads = Configs.heads(config, "n_embd", "n_head");
@@ -138,10 +137,11 @@ final class Gpt2 implements Model {
   }
 
   @Override
-  public NDArray logits(NDManager manager, Batch batch, Tape tape) {
+  public NDArray logits(NDManager manager, Batch examples, Tape tape) {
+    TokenBatch batch = examples.tokens();
     int size = batch.size();
     int length = batch.length();
-    NDArray token = tokens.forward(manager, batch.tokens(), size, length, tape);
+    NDArray token = tokens.forward(manager, batch.ids(), size, length, tape);
     NDArray position =
         positions.forward(manager, Positions.counting(size, length), size, length, tape);
     NDArray x = token.add(position);
@@ -172,7 +172,7 @@ final class Gpt2 implements Model {
    * The hidden state [B, 1, width] of each example's last token, picked by a product with 0s and a
    * 1.
    */
-  private static NDArray last(NDArray x, Batch batch) {
+  private static NDArray last(NDArray x, TokenBatch batch) {
     float[] picks = new float[batch.size() * batch.length()];
     for (int b = 0; b < batch.size(); b++) {
       picks[b * batch.length() + batch.lengths()[b] - 1] = 1;

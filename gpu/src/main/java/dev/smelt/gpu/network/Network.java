@@ -6,7 +6,6 @@ import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.UnsupportedException;
 import dev.smelt.gpu.data.InputSpec;
-import dev.smelt.gpu.data.Task;
 import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.layer.Model;
 import dev.smelt.gpu.layer.Parameter;
@@ -83,30 +82,9 @@ public final class Network implements AutoCloseable {
         .toList();
   }
 
-  public Task task() {
-    return built.input().task();
-  }
-
   /** What data must look like to be fed to it. */
   public InputSpec input() {
     return built.input();
-  }
-
-  /** Longest sequence, in tokens. */
-  public int maxPositions() {
-    return built.input().maxPositions();
-  }
-
-  public int vocabularySize() {
-    return built.input().vocabularySize();
-  }
-
-  /** What a prediction chooses from: the vocabulary, or the classes. */
-  public int classes() {
-    return switch (task()) {
-      case LANGUAGE_MODELING -> vocabularySize();
-      case SEQUENCE_CLASSIFICATION -> built.input().labels().size();
-    };
   }
 
   /** The learned tensors, each once, in the order of the forward pass. */

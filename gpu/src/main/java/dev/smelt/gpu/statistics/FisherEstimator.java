@@ -7,7 +7,6 @@ import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.UsageException;
 import dev.smelt.gpu.data.Batch;
 import dev.smelt.gpu.data.Dataset;
-import dev.smelt.gpu.data.Task;
 import dev.smelt.gpu.layer.Tape;
 import dev.smelt.gpu.network.Network;
 import dev.smelt.gpu.torch.Autograd;
@@ -51,7 +50,7 @@ public final class FisherEstimator {
       FisherOptions options,
       long sliceElements,
       Progress progress) {
-    requireLabels(network, options.labels());
+    requireLabels(dataset, options.labels());
     long start = System.nanoTime();
     long examples = dataset.examples().size();
     long tokens = 0;
@@ -59,7 +58,7 @@ public final class FisherEstimator {
         Progress.Task task = progress.begin("Fisher information", examples, "examples")) {
       DiagonalTotals diagonal =
           new DiagonalTotals(totals, network.device().functions(), sliceElements);
-      for (Batch batch : dataset.batches(options.batch())) {
+      for (Batch batch : (Iterable<Batch>) dataset.batches(options.batch())::iterator) {
         network
             .device()
             .step(
@@ -77,20 +76,26 @@ public final class FisherEstimator {
     }
   }
 
-  private static void requireLabels(Network network, Labels labels) {
-    if (labels != Labels.EXPECTED) {
-      return;
+  private static void requireLabels(Dataset dataset, Labels labels) {
+    if (labels == Labels.EXPECTED && dataset.task().predictsTokens()) {
+      throw tooManyClasses("this is " + dataset.task());
     }
-    if (network.task() == Task.LANGUAGE_MODELING || network.classes() > MAX_EXPECTED_CLASSES) {
-      throw new UsageException(
-          "expected labels are for classifiers of at most "
-              + MAX_EXPECTED_CLASSES
-              + " classes; this is "
-              + network.task()
-              + " with "
-              + network.classes(),
-          "use --labels sampled");
+  }
+
+  private static void requireFewClasses(NDArray logits, Labels labels) {
+    long classes = logits.getShape().get(2);
+    if (labels == Labels.EXPECTED && classes > MAX_EXPECTED_CLASSES) {
+      throw tooManyClasses("this network has " + classes);
     }
+  }
+
+  private static UsageException tooManyClasses(String found) {
+    return new UsageException(
+        "expected labels are for classifiers of at most "
+            + MAX_EXPECTED_CLASSES
+            + " classes; "
+            + found,
+        "use --labels sampled");
   }
 
   private static void add(
@@ -101,6 +106,7 @@ public final class FisherEstimator {
       FisherOptions options) {
     Tape tape = Tape.recording();
     NDArray logits = Autograd.recorded(() -> network.model().logits(manager, batch, tape));
+    requireFewClasses(logits, options.labels());
     List<NDArray> seeds = LogitGradients.of(logits, batch, options);
     for (int i = 0; i < seeds.size(); i++) {
       boolean last = i == seeds.size() - 1;

@@ -53,7 +53,8 @@ final class LogitGradients {
   }
 
   private static NDArray targets(NDManager manager, Batch batch) {
-    return Tensors.ofInts(manager, batch.targets(), batch.size(), batch.predictionsPerExample());
+    return Tensors.ofInts(
+        manager, batch.targetIndices(), batch.size(), batch.predictionsPerExample());
   }
 
   /** Labels by inversion: the number of classes whose cumulated probability is at most u. */
@@ -62,8 +63,10 @@ final class LogitGradients {
     float[] uniform = new float[batch.size() * perExample];
     for (int b = 0; b < batch.size(); b++) {
       SplittableRandom random = generator(seed, batch.first() + b);
-      for (int t = 0; t < perExample && batch.counts(b, t); t++) {
-        uniform[b * perExample + t] = (float) random.nextDouble();
+      for (int t = 0; t < perExample; t++) {
+        if (batch.counts(b, t)) {
+          uniform[b * perExample + t] = (float) random.nextDouble();
+        }
       }
     }
     NDArray u = Tensors.ofFloats(p.getManager(), uniform, batch.size(), perExample, 1);
@@ -86,8 +89,8 @@ final class LogitGradients {
     int perExample = batch.predictionsPerExample();
     float[] mask = new float[batch.size() * perExample];
     for (int b = 0; b < batch.size(); b++) {
-      for (int t = 0; t < perExample && batch.counts(b, t); t++) {
-        mask[b * perExample + t] = 1;
+      for (int t = 0; t < perExample; t++) {
+        mask[b * perExample + t] = batch.counts(b, t) ? 1 : 0;
       }
     }
     return Tensors.ofFloats(manager, mask, batch.size(), perExample, 1);

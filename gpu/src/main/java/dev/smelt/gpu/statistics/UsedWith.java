@@ -34,6 +34,7 @@ record UsedWith(Use use, NDArray delta) {
       }
       case Use.Shift shift -> d.sum(new int[] {1});
       case Use.Scale scale -> d.mul(slice(temporary, scale.x(), first, last)).sum(new int[] {1});
+      case Use.Whole _ -> delta.expandDims(0);
       case Use.Lookup lookup -> scattered(temporary, functions, lookup, d, first, last);
     };
   }

@@ -24,9 +24,9 @@ import org.junit.jupiter.api.io.TempDir;
 class DatasetTest {
 
   private static final InputSpec LANGUAGE =
-      new InputSpec(Task.LANGUAGE_MODELING, 8, 256, List.of());
+      new InputSpec.Tokens(Task.LANGUAGE_MODELING, 8, 256, List.of());
   private static final InputSpec CLASSES =
-      new InputSpec(Task.SEQUENCE_CLASSIFICATION, 8, 256, List.of("no", "yes"));
+      new InputSpec.Tokens(Task.CLASSIFICATION, 8, 256, List.of("no", "yes"));
 
   @TempDir private Path folder;
 
@@ -47,11 +47,7 @@ class DatasetTest {
   }
 
   private static String inputs(Example example) {
-    int[] tokens =
-        switch (example) {
-          case Example.Window window -> window.inputs();
-          case Example.Labelled labelled -> labelled.tokens();
-        };
+    int[] tokens = ((Example.Sequence) example).ids();
     return new String(tokens, 0, tokens.length);
   }
 
@@ -165,20 +161,19 @@ class DatasetTest {
         read(file("a.tsv", "0123456789\t0\nshort\t1\n"), CLASSES, DataOptions.ALL.withSeqLen(6));
     assertThat(inputs(data)).containsExactly("012345", "short");
     assertThat(data.truncated()).isEqualTo(1);
-    assertThat(data.seqLen()).isEqualTo(6);
+    assertThat(data.seqLen()).hasValue(6);
   }
 
   @Test
   void padsBatchesToTheirLongest() {
     Dataset data = read(file("a.tsv", "abc\t0\nd\t1\nef\t1\n"), CLASSES, DataOptions.ALL);
-    List<Batch> batches = data.batches(2);
+    List<TokenBatch> batches = data.batches(2).map(Batch::tokens).toList();
     assertThat(batches).hasSize(2);
-    Batch first = batches.getFirst();
-    assertThat(first.tokens()).containsExactly('a', 'b', 'c', 'd', 0, 0);
+    TokenBatch first = batches.getFirst();
+    assertThat(first.ids()).containsExactly('a', 'b', 'c', 'd', 0, 0);
     assertThat(first.lengths()).containsExactly(3, 1);
     assertThat(first.targets()).containsExactly(0, 1);
     assertThat(first.tokenCount()).isEqualTo(4);
-    assertThat(first.predictions()).isEqualTo(2);
     assertThat(batches.get(1).first()).isEqualTo(2);
     assertThat(batches.get(1).length()).isEqualTo(2);
     refuses(() -> data.batches(0), UsageException.class, "--batch 0");
@@ -261,7 +256,7 @@ class DatasetTest {
 
   @Test
   void refusesTokensOutsideTheVocabulary() {
-    InputSpec small = new InputSpec(Task.LANGUAGE_MODELING, 2, 100, List.of());
+    InputSpec small = new InputSpec.Tokens(Task.LANGUAGE_MODELING, 2, 100, List.of());
     refuses(
         () -> read(file("a.txt", "abcdefg"), small, DataOptions.ALL),
         MismatchException.class,

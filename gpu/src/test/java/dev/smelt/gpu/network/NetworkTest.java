@@ -17,6 +17,7 @@ import dev.smelt.formats.testing.TestTensors;
 import dev.smelt.gpu.TestData;
 import dev.smelt.gpu.TestDevice;
 import dev.smelt.gpu.data.Example;
+import dev.smelt.gpu.data.InputSpec;
 import dev.smelt.gpu.data.Task;
 import dev.smelt.gpu.eval.Evaluation;
 import dev.smelt.gpu.eval.Evaluator;
@@ -57,7 +58,7 @@ class NetworkTest {
     long predictions = 0;
     for (Example example : examples) {
       sum -= PlainFisher.logLikelihood(plain, example);
-      predictions += example instanceof Example.Window ? example.length() : 1;
+      predictions += example instanceof Example.Window window ? window.length() : 1;
     }
     try (Network network = load(stored)) {
       for (int batch : new int[] {1, 2, examples.size()}) {
@@ -179,10 +180,10 @@ class NetworkTest {
         TinyModels.gpt2Classifier()
             .withTensor("transformer.h.0.attn.bias", TinyModels.random(new Random(1), 1, 1, 7, 7));
     try (Network network = load(model)) {
-      assertThat(network.task()).isEqualTo(Task.SEQUENCE_CLASSIFICATION);
-      assertThat(network.maxPositions()).isEqualTo(TinyModels.POSITIONS);
-      assertThat(network.vocabularySize()).isEqualTo(TinyModels.VOCABULARY);
-      assertThat(network.classes()).isEqualTo(TinyModels.CLASSES);
+      InputSpec.Tokens input = (InputSpec.Tokens) network.input();
+      assertThat(input.task()).isEqualTo(Task.CLASSIFICATION);
+      assertThat(input.maxPositions()).isEqualTo(TinyModels.POSITIONS);
+      assertThat(input.vocabularySize()).isEqualTo(TinyModels.VOCABULARY);
       assertThat(network.input().labels()).containsExactly("low", "middle", "high");
       assertThat(network.unusedTensors()).containsExactly("transformer.h.0.attn.bias");
       assertThat(network.parameters()).hasSize(model.tensors().size() - 1);

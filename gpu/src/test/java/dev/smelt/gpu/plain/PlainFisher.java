@@ -53,10 +53,7 @@ public final class PlainFisher {
   }
 
   private static int target(Example example, int t) {
-    return switch (example) {
-      case Example.Window window -> window.targets()[t];
-      case Example.Labelled labelled -> labelled.label();
-    };
+    return ((Example.Sequence) example).targets()[t];
   }
 
   /** Of the gradients [T][classes] of all log-probabilities to one parameter. */

@@ -12,8 +12,10 @@ public final class PlainNetwork {
   public static double[][] logProbabilities(TinyModel model, Example example) {
     double[][] logits =
         switch (example) {
-          case Example.Window window -> languageModel(model, window.inputs());
+          case Example.Window window -> languageModel(model, window.ids());
           case Example.Labelled labelled -> classifier(model, labelled);
+          case Example.Masked _, Example.Values _ ->
+              throw new IllegalArgumentException(example.toString());
         };
     for (int t = 0; t < logits.length; t++) {
       logits[t] = PlainMath.logSoftmax(logits[t]);
@@ -31,11 +33,11 @@ public final class PlainNetwork {
 
   private static double[][] classifier(TinyModel model, Example.Labelled example) {
     if (model.has("score.weight")) {
-      double[][] hidden = gpt2(model, example.tokens());
+      double[][] hidden = gpt2(model, example.ids());
       double[][] last = {hidden[hidden.length - 1]};
       return PlainMath.linear(model, "score", false, last);
     }
-    double[][] first = {bert(model, example.tokens(), example.segments())[0]};
+    double[][] first = {bert(model, example.ids(), example.segments())[0]};
     double[][] pooled =
         PlainMath.activate("tanh", PlainMath.linear(model, "bert.pooler.dense", false, first));
     return PlainMath.linear(model, "classifier", false, pooled);

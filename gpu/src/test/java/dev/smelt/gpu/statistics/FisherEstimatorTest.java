@@ -63,7 +63,7 @@ class FisherEstimatorTest {
             new FisherOptions(labels, batch, seed),
             Progress.NONE);
     assertThat(fisher.examples()).isEqualTo(examples.size());
-    assertThat(fisher.tokens()).isEqualTo(examples.stream().mapToInt(Example::length).sum());
+    assertThat(fisher.tokens()).isEqualTo(examples.stream().mapToInt(TestData::length).sum());
     Map<String, double[]> diagonal = new LinkedHashMap<>();
     fisher.diagonal().forEach((info, values) -> diagonal.put(info.name(), widen(values)));
     return diagonal;
