@@ -73,7 +73,8 @@ class HouseTest {
         .resideOutsideOfPackage("dev.smelt.gpu..")
         .should()
         .dependOnClassesThat()
-        .resideInAnyPackage("dev.smelt.gpu.torch..", "dev.smelt.gpu.layer..")
+        .resideInAnyPackage(
+            "dev.smelt.gpu.torch..", "dev.smelt.gpu.layer..", "dev.smelt.gpu.gradient..")
         .check(HOUSE);
   }
 

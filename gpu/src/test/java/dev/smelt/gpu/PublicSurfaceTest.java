@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 class PublicSurfaceTest {
 
   private static final List<String> INTERNAL =
-      List.of("dev.smelt.gpu.torch.", "dev.smelt.gpu.layer.");
+      List.of("dev.smelt.gpu.torch.", "dev.smelt.gpu.layer.", "dev.smelt.gpu.gradient.");
 
   @Test
   void showsNoTypeOfTheEngineOutsideInternalPackages()

@@ -45,6 +45,10 @@ final class DataMixin {
           "Examples at a time; changes memory and speed, and the last digits of results (8).")
   private @Nullable Integer batch;
 
+  OptionalInt givenBatch() {
+    return batch == null ? OptionalInt.empty() : OptionalInt.of(batch);
+  }
+
   int batch() {
     return batch == null ? DEFAULT_BATCH : batch;
   }

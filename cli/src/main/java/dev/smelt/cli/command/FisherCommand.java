@@ -9,16 +9,21 @@ import dev.smelt.formats.manifest.ContentHash;
 import dev.smelt.gpu.data.Dataset;
 import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.network.Network;
-import dev.smelt.gpu.statistics.Fisher;
+import dev.smelt.gpu.statistics.Estimate;
 import dev.smelt.gpu.statistics.FisherEstimator;
 import dev.smelt.gpu.statistics.FisherOptions;
 import dev.smelt.gpu.statistics.Labels;
 import dev.smelt.gpu.statistics.Provenance;
+import dev.smelt.gpu.statistics.Saving;
+import dev.smelt.gpu.statistics.Statistic;
 import dev.smelt.gpu.statistics.Statistics;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -29,9 +34,11 @@ import picocli.CommandLine.Parameters;
 /** Computes a model's Fisher information on data. */
 @Command(
     name = "fisher",
-    description = "Compute the diagonal Fisher information of a model on data.",
+    description = "Compute statistics of a model on data: Fisher information, Gram matrices.",
     footer = {
-      "%nF = (1/N) Σₙ gₙ ⊙ gₙ over examples, gₙ the gradient of the log-likelihood of example n.",
+      "%ndiag: F = (1/N) Σₙ gₙ ⊙ gₙ over examples, gₙ the gradient of the log-likelihood of example"
+          + " n; rows, cols: its sums over a matrix; input-gram, grad-gram: (1/N) Σ x xᵀ and"
+          + " (1/N) Σ δ δᵀ over the inputs x of a layer and the gradients δ of its outputs.",
       "%nExample:",
       "  smelt fisher model/ --data train.txt --seq-len 128 --samples 256 -o F.safetensors"
     })
@@ -57,27 +64,26 @@ public final class FisherCommand extends SmeltCommand {
   @Option(names = "--overwrite", description = "Replace F if it exists.")
   private boolean overwrite;
 
-  @Option(
-      names = "--labels",
-      paramLabel = "empirical|sampled|expected",
-      description =
-          "Labels of the data; drawn from the model's prediction; or the exact expectation over"
-              + " classes (empirical).")
-  private Labels labels = Labels.EMPIRICAL;
-
-  @Option(names = "--seed", paramLabel = "SEED", description = "Of --labels sampled (0).")
-  private @Nullable Long seed;
+  @Mixin private StatisticsMixin what = new StatisticsMixin();
 
   @Mixin private DataMixin how = new DataMixin();
 
-  /** In stable keys. */
+  /**
+   * In stable keys.
+   *
+   * @param relativeStandardError of the Fisher information, weighted over tensors; null with fewer
+   *     than two batches
+   */
   record Report(
       String model,
       String data,
+      List<String> statistics,
       String labels,
       long examples,
       long tokens,
       double seconds,
+      int batch,
+      @Nullable Double relativeStandardError,
       String output,
       List<String> notes) {}
 
@@ -88,48 +94,83 @@ public final class FisherCommand extends SmeltCommand {
       throw new UsageException(
           "statistics are one file, found -o " + target, "end its name in .safetensors");
     }
-    if (seed != null && labels != Labels.SAMPLED) {
-      throw new UsageException("--seed has no effect without --labels sampled", "leave it out");
-    }
     options.requireWritable(List.of(path, data));
     try (Checkpoint checkpoint = Checkpoint.open(path);
         ComputeDevice device = root().openDevice();
         Network network = Network.load(checkpoint, device)) {
       Dataset dataset = how.read(data, checkpoint, network);
-      FisherOptions what = new FisherOptions(labels, how.batch(), seed == null ? 0 : seed);
-      Fisher found = FisherEstimator.diagonal(network, dataset, what, root().progress());
-      Statistics.write(options, found, provenance(checkpoint, dataset, found, what, device));
-      Report report =
-          new Report(
-              path.toString(),
-              data.toString(),
-              labels.toString(),
-              found.examples(),
-              found.tokens(),
-              found.seconds(),
-              target.toString(),
-              DataNotes.of(network, dataset));
-      return Result.of(report, () -> text(report));
+      FisherOptions chosen = what.options(how.givenBatch(), device);
+      String model = ContentHash.of(checkpoint, root().threads());
+      Saving saving = what.saving(target, identity(model, dataset, chosen));
+      if (overwrite && !what.resume()) {
+        FisherEstimator.forget(saving);
+      }
+      try (Estimate found =
+          FisherEstimator.estimate(network, dataset, chosen, saving, root().progress())) {
+        Statistics.write(options, found, provenance(model, dataset, found, chosen, device));
+        FisherEstimator.forget(saving);
+        Report report = report(network, dataset, found, chosen);
+        return Result.of(report, () -> text(report));
+      }
     }
   }
 
-  private Provenance provenance(
-      Checkpoint checkpoint,
-      Dataset dataset,
-      Fisher found,
-      FisherOptions what,
-      ComputeDevice device) {
+  /** What a run must agree in with one that it continues. */
+  private static Map<String, String> identity(String model, Dataset dataset, FisherOptions chosen) {
+    return Map.of(
+        "model", model,
+        "data", dataset.sha256(),
+        "examples", String.valueOf(dataset.examples().size()),
+        "seq_len", dataset.seqLen().toString(),
+        "statistics", chosen.statistics().toString(),
+        "labels", chosen.labels().toString(),
+        "seed", String.valueOf(chosen.seed()));
+  }
+
+  private Report report(Network network, Dataset dataset, Estimate found, FisherOptions chosen) {
+    List<String> notes = new ArrayList<>(DataNotes.of(network, dataset));
+    Estimate.Course course = found.course();
+    if (course.continuedAt() > 0) {
+      notes.add("continued at example %,d".formatted(course.continuedAt()));
+    } else if (what.resume()) {
+      notes.add("there was no work to resume: began with the first example");
+    }
+    if (course.examples() < dataset.examples().size()) {
+      notes.add(
+          "stopped after %,d of %,d examples: precise enough"
+              .formatted(course.examples(), dataset.examples().size()));
+    }
+    notes.addAll(course.notes());
+    OptionalDouble error = found.precision().overall();
+    return new Report(
+        path.toString(),
+        data.toString(),
+        chosen.statistics().stream().map(Statistic::toString).toList(),
+        chosen.labels().toString(),
+        course.examples(),
+        course.tokens(),
+        course.seconds(),
+        course.batch(),
+        error.isPresent() ? error.getAsDouble() : null,
+        target.toString(),
+        notes);
+  }
+
+  private static Provenance provenance(
+      String model, Dataset dataset, Estimate found, FisherOptions chosen, ComputeDevice device) {
+    Estimate.Course course = found.course();
     return new Provenance(
-        Optional.of(Statistics.DIAGONAL_FISHER),
-        Optional.of(what.labels()),
-        OptionalLong.of(found.examples()),
-        OptionalLong.of(found.tokens()),
+        Optional.of(Statistics.FISHER),
+        Optional.of(chosen.labels()),
+        OptionalLong.of(course.examples()),
+        course.tokens() > 0 ? OptionalLong.of(course.tokens()) : OptionalLong.empty(),
         dataset.seqLen(),
-        what.labels() == Labels.SAMPLED ? OptionalLong.of(what.seed()) : OptionalLong.empty(),
-        Optional.of(ContentHash.of(checkpoint, root().threads())),
+        chosen.labels() == Labels.SAMPLED ? OptionalLong.of(chosen.seed()) : OptionalLong.empty(),
+        Optional.of(model),
         Optional.of(dataset.sha256()),
-        OptionalLong.of(what.batch()),
+        OptionalLong.of(course.batch()),
         Optional.of(device.description()),
+        Optional.of(found.precision()),
         Optional.of(Version.text()));
   }
 
@@ -138,13 +179,22 @@ public final class FisherCommand extends SmeltCommand {
     text.append(
         String.format(
             Locale.ROOT,
-            "%s Fisher information of %s: %,d examples, %,d tokens, %.2f s, %.1f examples/s%n",
-            report.labels(),
+            "%s of %s, %s labels: %,d examples, %,d tokens, %.2f s, %.1f examples/s%n",
+            String.join(", ", report.statistics()),
             report.model(),
+            report.labels(),
             report.examples(),
             report.tokens(),
             report.seconds(),
             report.examples() / report.seconds()));
+    Double error = report.relativeStandardError();
+    if (error != null) {
+      text.append(
+          String.format(
+              Locale.ROOT,
+              "relative standard error of the Fisher information %.1f %%%n",
+              100 * error));
+    }
     report.notes().forEach(note -> text.append(note).append('\n'));
     return text.append(report.output()).append('\n').toString();
   }

@@ -17,11 +17,12 @@ import dev.smelt.gpu.data.Dataset;
 import dev.smelt.gpu.data.Tokenizer;
 import dev.smelt.gpu.data.Tokenizers;
 import dev.smelt.gpu.network.Network;
-import dev.smelt.gpu.statistics.Fisher;
+import dev.smelt.gpu.statistics.Estimate;
 import dev.smelt.gpu.statistics.FisherEstimator;
 import dev.smelt.gpu.statistics.FisherOptions;
 import dev.smelt.gpu.statistics.Labels;
 import dev.smelt.gpu.statistics.Provenance;
+import dev.smelt.gpu.statistics.Saving;
 import dev.smelt.gpu.statistics.Statistics;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -96,8 +97,7 @@ class GoldenLowRankTest {
               tokenizer,
               network.input(),
               DataOptions.ALL.withSeqLen(128).withSamples(16));
-      FisherOptions how = new FisherOptions(Labels.EMPIRICAL, 8, 0);
-      Fisher fisher = FisherEstimator.diagonal(network, windows, how, Progress.NONE);
+      FisherOptions how = FisherOptions.diagonal(Labels.EMPIRICAL, 8, 0);
       Provenance unknown =
           new Provenance(
               Optional.empty(),
@@ -110,8 +110,12 @@ class GoldenLowRankTest {
               Optional.empty(),
               OptionalLong.empty(),
               Optional.empty(),
+              Optional.empty(),
               Optional.empty());
-      Statistics.write(OutputOptions.to(file), fisher, unknown);
+      try (Estimate estimate =
+          FisherEstimator.estimate(network, windows, how, Saving.never(file), Progress.NONE)) {
+        Statistics.write(OutputOptions.to(file), estimate, unknown);
+      }
     }
   }
 }

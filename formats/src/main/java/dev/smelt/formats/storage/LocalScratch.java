@@ -59,6 +59,25 @@ final class LocalScratch implements Scratch {
   }
 
   @Override
+  public synchronized MemorySegment allocate(long bytes) {
+    try {
+      long free = Files.getFileStore(folder).getUsableSpace();
+      if (bytes > free) {
+        throw new StorageException(
+            "not enough space for intermediate data",
+            folder.toString(),
+            "needs " + bytes + " bytes, " + free + " are free",
+            "free some, or write to another disk");
+      }
+      long start = end;
+      end += bytes;
+      return channel.map(MapMode.READ_WRITE, start, bytes, arena);
+    } catch (IOException e) {
+      throw new StorageException("cannot write", folder, e);
+    }
+  }
+
+  @Override
   public void close() {
     try (channel) {
       arena.close();

@@ -54,6 +54,15 @@ final class LocalStorage implements Storage {
   }
 
   @Override
+  public void delete(Path file) {
+    try {
+      Files.deleteIfExists(file);
+    } catch (IOException e) {
+      throw new StorageException("cannot delete", file, e);
+    }
+  }
+
+  @Override
   public long size(Path file) {
     requireFile(file);
     try {

@@ -8,6 +8,13 @@ public interface Scratch extends AutoCloseable {
   /** Copies {@code bytes} to disk and returns them mapped, read-only, until {@link #close()}. */
   MemorySegment store(MemorySegment bytes);
 
+  /**
+   * Zeros on disk, mapped for reading and writing until {@link #close()}.
+   *
+   * @throws dev.smelt.formats.StorageException when the disk has not the space
+   */
+  MemorySegment allocate(long bytes);
+
   @Override
   void close();
 }

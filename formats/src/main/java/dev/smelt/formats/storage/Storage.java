@@ -37,6 +37,9 @@ public interface Storage {
   /** A file mapped read-only for as long as {@code arena} lives; any size. */
   MemorySegment map(Path file, Arena arena);
 
+  /** Removes a file, if it is there. */
+  void delete(Path file);
+
   /** A place for intermediate data on the same disk as {@code target}, gone when it is closed. */
   Scratch scratch(Path target);
 

@@ -1,11 +1,15 @@
 package dev.smelt.gpu.engine;
 
+import ai.djl.Device;
 import ai.djl.engine.Engine;
+import ai.djl.util.cuda.CudaUtils;
 import dev.smelt.formats.StorageException;
 import dev.smelt.formats.UsageException;
 import dev.smelt.gpu.engine.DeviceChoice.Kind;
 import dev.smelt.gpu.torch.TorchDevice;
 import dev.smelt.gpu.torch.TorchEngine;
+import java.lang.management.ManagementFactory;
+import java.lang.management.MemoryUsage;
 
 /** The processor that does the heavy work. Everything made on it dies with it. */
 public final class ComputeDevice implements AutoCloseable {
@@ -69,6 +73,21 @@ public final class ComputeDevice implements AutoCloseable {
 
   public boolean isGpu() {
     return gpu != NO_GPU;
+  }
+
+  /**
+   * Bytes of memory that work on this device may count on: what is free on the GPU, or half of what
+   * the machine or its container has.
+   */
+  public long memoryBytes() {
+    if (isGpu()) {
+      MemoryUsage usage = CudaUtils.getGpuMemory(Device.gpu(gpu));
+      return usage.getMax() - usage.getCommitted();
+    }
+    return ManagementFactory.getOperatingSystemMXBean()
+            instanceof com.sun.management.OperatingSystemMXBean system
+        ? system.getTotalMemorySize() / 2
+        : Runtime.getRuntime().maxMemory();
   }
 
   public EngineInfo info() {

@@ -17,6 +17,6 @@ public record Embedding(Parameter table) {
     NDArray found =
         ai.djl.nn.core.Embedding.embedding(index, table.value(), SparseFormat.DENSE)
             .singletonOrThrow();
-    return tape.record(found, new Use.Lookup(table, rows));
+    return tape.recordSource(found, new Use.Lookup(table, rows));
   }
 }

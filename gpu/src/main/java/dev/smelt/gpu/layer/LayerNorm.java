@@ -18,7 +18,7 @@ public record LayerNorm(
     NDArray standardized =
         ai.djl.nn.norm.LayerNorm.layerNorm(x, width, ones, zeros, (float) epsilon)
             .singletonOrThrow();
-    NDArray y = standardized.mul(weight.value()).add(bias.value());
-    return tape.record(y, new Use.Scale(weight, standardized), new Use.Shift(bias));
+    NDArray scaled = standardized.mul(weight.value());
+    return tape.recordShifted(scaled, bias, new Use.Scale(weight, standardized));
   }
 }

@@ -24,7 +24,7 @@ public sealed interface Linear {
         return tape.record(product, used);
       }
       Parameter b = bias.get();
-      return tape.record(product.add(b.value()), used, new Use.Shift(b));
+      return tape.recordShifted(product, b, used);
     }
   }
 

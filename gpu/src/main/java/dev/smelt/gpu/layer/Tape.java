@@ -1,29 +1,29 @@
 package dev.smelt.gpu.layer;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
  * Remembers, when asked to, how each parameter was used in a forward pass.
  *
- * <p>A recording tape adds to the output of every layer a tap: zeros that require a gradient, which
- * after the backward pass is Δ = ∂ℓ/∂y. So the weights themselves need no gradients, and those of
- * single examples are formed from Δ and the layer's inputs.
+ * <p>A recording tape taps the output y of every layer: it depends on a leaf of its own, whose
+ * gradient after the backward pass is Δ = ∂ℓ/∂y. So the weights themselves need no gradients, and
+ * those of single examples are formed from Δ and the layer's inputs.
  */
 public final class Tape {
 
   /**
    * The tap of one layer and what the layer used.
    *
-   * @param zeros the leaf whose gradient is looked at
+   * @param leaf the array whose gradient is looked at
    */
-  public record Tap(NDArray zeros, List<Use> uses) {
+  public record Tap(NDArray leaf, List<Use> uses) {
 
     /** Δ [B, T, out], or the gradient of a whole parameter, after the backward pass. */
     public NDArray delta() {
-      return zeros.getGradient();
+      return leaf.getGradient();
     }
   }
 
@@ -44,14 +44,41 @@ public final class Tape {
     return new Tape(true);
   }
 
+  /** The output as it is, tapped. */
   NDArray record(NDArray output, Use... uses) {
+    return recording ? tapped(output, output.getManager().zeros(new Shape(1)), uses) : output;
+  }
+
+  /** The output with a bias added, tapped at no further cost: the leaf is the bias itself. */
+  NDArray recordShifted(NDArray output, Parameter bias, Use... uses) {
     if (!recording) {
-      return output;
+      return output.add(bias.value());
     }
-    NDArray zeros = output.getManager().zeros(output.getShape(), DataType.FLOAT32);
-    zeros.setRequiresGradient(true);
-    taps.add(new Tap(zeros, List.of(uses)));
-    return output.add(zeros);
+    List<Use> all = new ArrayList<>(List.of(uses));
+    all.add(new Use.Shift(bias));
+    return tapped(output, bias.value(), all.toArray(Use[]::new));
+  }
+
+  /** An output that depends on nothing that requires a gradient: it is its own tap. */
+  NDArray recordSource(NDArray output, Use... uses) {
+    if (recording) {
+      output.setRequiresGradient(true);
+      taps.add(new Tap(output, List.of(uses)));
+    }
+    return output;
+  }
+
+  /**
+   * Adds a leaf to the output.
+   *
+   * @param summand broadcast to the output's shape without being copied
+   */
+  private NDArray tapped(NDArray output, NDArray summand, Use... uses) {
+    NDArray leaf = summand.broadcast(output.getShape());
+    leaf.attach(output.getManager());
+    leaf.setRequiresGradient(true);
+    taps.add(new Tap(leaf, List.of(uses)));
+    return output.add(leaf);
   }
 
   /**

@@ -2,21 +2,24 @@ package dev.smelt.gpu.statistics;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import dev.smelt.formats.DeviceException;
 import dev.smelt.formats.Progress;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.UsageException;
+import dev.smelt.formats.storage.Storage;
 import dev.smelt.gpu.data.Batch;
 import dev.smelt.gpu.data.Dataset;
+import dev.smelt.gpu.gradient.BatchGradients;
 import dev.smelt.gpu.layer.Tape;
 import dev.smelt.gpu.network.Network;
 import dev.smelt.gpu.torch.Autograd;
-import java.util.LinkedHashMap;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.SequencedMap;
 
 /**
- * Estimates F = (1/N) Σₙ gₙ ⊙ gₙ, with gₙ the gradient of the log-likelihood of example n: the sum
- * over its tokens for a language model. Gradients are squared per example, never per batch.
+ * Estimates statistics of a network on data, with gₙ the gradient of the log-likelihood of example
+ * n: the sum over its tokens where tokens are predicted. Gradients are squared per example, never
+ * per batch.
  *
  * <p>No loss is formed. The gradient of log p(y|x) with respect to the logits is onehot(y) − p, so
  * the backward pass begins there; for the expectation over labels it is run once per class c with
@@ -27,65 +30,58 @@ public final class FisherEstimator {
   /** Each class costs a backward pass; beyond this, sampling gives more for the same time. */
   private static final int MAX_EXPECTED_CLASSES = 64;
 
-  /**
-   * Elements of per-example gradients held at a time, 64 MiB of f32. A larger parameter is done one
-   * example at a time.
-   */
-  private static final long SLICE_ELEMENTS = 16L << 20;
+  /** Fewer values say little about their spread. */
+  private static final int MIN_BATCHES_TO_STOP = 8;
 
-  private FisherEstimator() {}
+  private final Network network;
+  private final Dataset dataset;
+  private final FisherOptions options;
+  private final Saving saving;
+  private final Plan plan;
+  private final Totals totals;
+  private final BatchSpread spread;
+  private final List<String> notes = new ArrayList<>();
+  private int batch;
+  private int next;
+  private long tokens;
+
+  private FisherEstimator(Network network, Dataset dataset, FisherOptions options, Saving saving) {
+    this.network = network;
+    this.dataset = dataset;
+    this.options = options;
+    this.saving = saving;
+    Probe probe = Probe.of(network, dataset);
+    this.batch = batch(probe);
+    this.plan = Plan.of(network.parameters(), probe.uses(), options.statistics());
+    plan.leftOut().forEach(line -> notes.add("left out: " + line));
+    this.totals = new Totals(network.device(), plan, options.statistics(), saving.target());
+    this.spread = new BatchSpread(totals.watched());
+  }
 
   /**
+   * Runs the network over the data until all examples are used or the estimate is precise enough.
+   *
    * @throws UsageException when the expectation over labels is asked of a language model or of too
-   *     many classes
+   *     many classes, when memory is too little for one example, or when a killed run has left work
+   *     and it is not said what to do with it
+   * @throws DeviceException when memory runs out although the batch is one example
    */
-  public static Fisher diagonal(
-      Network network, Dataset dataset, FisherOptions options, Progress progress) {
-    return diagonal(network, dataset, options, SLICE_ELEMENTS, progress);
-  }
-
-  static Fisher diagonal(
-      Network network,
-      Dataset dataset,
-      FisherOptions options,
-      long sliceElements,
-      Progress progress) {
-    requireLabels(dataset, options.labels());
-    long start = System.nanoTime();
-    long examples = dataset.examples().size();
-    long tokens = 0;
-    try (NDManager totals = network.device().scope();
-        Progress.Task task = progress.begin("Fisher information", examples, "examples")) {
-      DiagonalTotals diagonal =
-          new DiagonalTotals(totals, network.device().functions(), sliceElements);
-      for (Batch batch : (Iterable<Batch>) dataset.batches(options.batch())::iterator) {
-        network
-            .device()
-            .step(
-                "Fisher information",
-                manager ->
-                    Autograd.unrecorded(() -> add(diagonal, manager, network, batch, options)));
-        tokens += batch.tokenCount();
-        task.advance(batch.size());
-      }
-      SequencedMap<TensorInfo, float[]> means = new LinkedHashMap<>();
-      for (TensorInfo parameter : network.parameters()) {
-        means.put(parameter, diagonal.mean(parameter, examples));
-      }
-      return new Fisher(means, examples, tokens, (System.nanoTime() - start) * 1e-9);
-    }
-  }
-
-  private static void requireLabels(Dataset dataset, Labels labels) {
-    if (labels == Labels.EXPECTED && dataset.task().predictsTokens()) {
+  public static Estimate estimate(
+      Network network, Dataset dataset, FisherOptions options, Saving saving, Progress progress) {
+    if (options.labels() == Labels.EXPECTED && dataset.task().predictsTokens()) {
       throw tooManyClasses("this is " + dataset.task());
     }
-  }
-
-  private static void requireFewClasses(NDArray logits, Labels labels) {
-    long classes = logits.getShape().get(2);
-    if (labels == Labels.EXPECTED && classes > MAX_EXPECTED_CLASSES) {
-      throw tooManyClasses("this network has " + classes);
+    if (!saving.resume() && Snapshot.exists(saving)) {
+      throw new UsageException(
+          "an earlier run was killed and has left its work [" + saving.partial() + "]",
+          "use --resume to continue it, or --overwrite to begin anew");
+    }
+    FisherEstimator estimator = new FisherEstimator(network, dataset, options, saving);
+    try {
+      return estimator.run(progress);
+    } catch (RuntimeException e) {
+      estimator.totals.close();
+      throw e;
     }
   }
 
@@ -98,23 +94,123 @@ public final class FisherEstimator {
         "use --labels sampled");
   }
 
-  private static void add(
-      DiagonalTotals diagonal,
-      NDManager manager,
-      Network network,
-      Batch batch,
-      FisherOptions options) {
-    Tape tape = Tape.recording();
-    NDArray logits = Autograd.recorded(() -> network.model().logits(manager, batch, tape));
-    requireFewClasses(logits, options.labels());
-    List<NDArray> seeds = LogitGradients.of(logits, batch, options);
-    for (int i = 0; i < seeds.size(); i++) {
-      boolean last = i == seeds.size() - 1;
-      Autograd.backward(logits, seeds.get(i), !last);
-      diagonal.add(tape);
-      if (!last) {
-        tape.taps().forEach(tap -> Autograd.clear(tap.zeros()));
+  /** What memory allows, or one where the network gives only whole gradients. */
+  private int batch(Probe probe) {
+    long weights = 0;
+    long largest = 0;
+    for (TensorInfo parameter : network.parameters()) {
+      weights += parameter.elements() * Float.BYTES;
+      largest = Math.max(largest, parameter.elements() * Float.BYTES);
+    }
+    // Squares of one parameter are added up beside a gradient of it.
+    int fitting = options.batch().examples(weights + 2 * largest, probe.bytes());
+    if (fitting < options.batch().most()) {
+      notes.add("batch of " + fitting + " examples, to stay within the memory allowed");
+    }
+    if (network.model().singleExamples().isPresent()) {
+      notes.add("one example at a time: " + network.model().singleExamples().get());
+      return 1;
+    }
+    return fitting;
+  }
+
+  private Estimate run(Progress progress) {
+    long start = System.nanoTime();
+    if (saving.resume() && Snapshot.exists(saving)) {
+      Snapshot found = Snapshot.restore(saving, plan, totals, spread);
+      next = found.next();
+      tokens = found.tokens();
+      batch = found.batch();
+    }
+    int continuedAt = next;
+    int available = dataset.examples().size();
+    try (Progress.Task task = progress.begin("statistics", available, "examples")) {
+      task.advance(next);
+      long saved = System.nanoTime();
+      while (next < available && !isPreciseEnough()) {
+        task.advance(step());
+        if (System.nanoTime() - saved >= saving.every().toNanos()) {
+          new Snapshot(next, tokens, batch).save(saving, plan, totals, spread);
+          saved = System.nanoTime();
+        }
       }
     }
+    Estimate.Course course =
+        new Estimate.Course(
+            next, tokens, (System.nanoTime() - start) * 1e-9, batch, continuedAt, notes);
+    return new Estimate(plan, totals, course, spread.precision());
+  }
+
+  private boolean isPreciseEnough() {
+    if (options.until().isEmpty() || spread.batches() < MIN_BATCHES_TO_STOP) {
+      return false;
+    }
+    return spread.precision().overall().orElse(1) < options.until().getAsDouble();
+  }
+
+  /**
+   * One batch; at half the size if memory runs out before anything of it is added.
+   *
+   * @return examples done
+   */
+  private int step() {
+    while (true) {
+      Batch examples = dataset.batch(next, batch);
+      BatchStep work = new BatchStep(examples);
+      try {
+        network.device().step("statistics", work::run);
+      } catch (DeviceException e) {
+        if (batch == 1 || work.added) {
+          throw e;
+        }
+        batch = batch / 2;
+        notes.add("batch of " + batch + " examples from example " + next + " on: memory ran out");
+        continue;
+      }
+      spread.add(examples.size(), totals.takeTraces());
+      next += examples.size();
+      tokens += examples.tokenCount();
+      return examples.size();
+    }
+  }
+
+  private final class BatchStep {
+
+    private final Batch examples;
+    private boolean added;
+
+    private BatchStep(Batch examples) {
+      this.examples = examples;
+    }
+
+    private void run(NDManager manager) {
+      Autograd.unrecorded(() -> add(manager));
+    }
+
+    private void add(NDManager manager) {
+      Tape tape = Tape.recording();
+      NDArray logits = Autograd.recorded(() -> network.model().logits(manager, examples, tape));
+      long classes = logits.getShape().get(2);
+      if (options.labels() == Labels.EXPECTED && classes > MAX_EXPECTED_CLASSES) {
+        throw tooManyClasses("this network has " + classes);
+      }
+      List<NDArray> seeds = LogitGradients.of(logits, examples, options.labels(), options.seed());
+      Collector collector = new Collector(totals);
+      for (int i = 0; i < seeds.size(); i++) {
+        boolean last = i == seeds.size() - 1;
+        Autograd.backward(logits, seeds.get(i), !last);
+        added = true;
+        collector.add(
+            manager, BatchGradients.of(tape, examples, network.device().functions()), i == 0);
+        if (!last) {
+          tape.taps().forEach(tap -> Autograd.clear(tap.leaf()));
+        }
+      }
+    }
+  }
+
+  /** Removes what a killed run has left, once its statistics are written. */
+  public static void forget(Saving saving) {
+    Storage.local().delete(saving.partial());
   }
 }

@@ -23,11 +23,11 @@ final class LogitGradients {
    * @return one gradient per backward pass, each of the shape of {@code logits} and zero where the
    *     batch has padding
    */
-  static List<NDArray> of(NDArray logits, Batch batch, FisherOptions options) {
+  static List<NDArray> of(NDArray logits, Batch batch, Labels labels, long seed) {
     NDArray p = logits.softmax(-1);
-    return switch (options.labels()) {
+    return switch (labels) {
       case EMPIRICAL -> List.of(towards(p, targets(p.getManager(), batch), batch));
-      case SAMPLED -> List.of(towards(p, drawn(p, batch, options.seed()), batch));
+      case SAMPLED -> List.of(towards(p, drawn(p, batch, seed), batch));
       case EXPECTED -> expected(p, batch);
     };
   }

@@ -7,7 +7,7 @@ import java.util.OptionalLong;
 /**
  * What statistics were made from. Files made elsewhere may say less, so all of it is optional.
  *
- * @param estimator how, such as "diagonal-fisher"
+ * @param estimator how, such as "fisher"
  * @param labels which labels define the gradients
  * @param examples N
  * @param tokens input tokens, padding not counted
@@ -17,6 +17,7 @@ import java.util.OptionalLong;
  * @param dataSha256 of the data file
  * @param batch examples at a time, on which the last digits depend
  * @param device and threads it ran on, on which the last digits depend: "CPU, 2 threads"
+ * @param precision standard errors of the sums of squared gradients
  * @param smeltVersion that wrote the file
  */
 public record Provenance(
@@ -30,4 +31,5 @@ public record Provenance(
     Optional<String> dataSha256,
     OptionalLong batch,
     Optional<String> device,
+    Optional<Precision> precision,
     Optional<String> smeltVersion) {}

@@ -1,13 +1,19 @@
 package dev.smelt.gpu.statistics;
 
 import dev.smelt.formats.CorruptException;
+import dev.smelt.formats.Json;
 import dev.smelt.formats.UsageException;
+import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.SequencedMap;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
 
 /** A {@link Provenance} as the string pairs of a safetensors header. */
 final class ProvenanceMetadata {
@@ -22,6 +28,8 @@ final class ProvenanceMetadata {
   private static final String DATA = "data_sha256";
   private static final String BATCH = "batch";
   private static final String DEVICE = "device";
+  private static final String ERROR = "relative_standard_error";
+  private static final String ERRORS = "relative_standard_errors";
   private static final String VERSION = "smelt_version";
 
   private ProvenanceMetadata() {}
@@ -38,8 +46,16 @@ final class ProvenanceMetadata {
     from.dataSha256().ifPresent(value -> metadata.put(DATA, value));
     from.batch().ifPresent(value -> metadata.put(BATCH, String.valueOf(value)));
     from.device().ifPresent(value -> metadata.put(DEVICE, value));
+    from.precision().ifPresent(value -> write(value, metadata));
     from.smeltVersion().ifPresent(value -> metadata.put(VERSION, value));
     return metadata;
+  }
+
+  private static void write(Precision precision, Map<String, String> metadata) {
+    if (precision.overall().isPresent()) {
+      metadata.put(ERROR, String.valueOf(precision.overall().getAsDouble()));
+      metadata.put(ERRORS, Json.write(precision.tensors()));
+    }
   }
 
   /**
@@ -61,6 +77,7 @@ final class ProvenanceMetadata {
         Optional.ofNullable(metadata.get(DATA)),
         positive(metadata, BATCH, where),
         Optional.ofNullable(metadata.get(DEVICE)),
+        precision(metadata, where),
         Optional.ofNullable(metadata.get(VERSION)));
   }
 
@@ -89,6 +106,27 @@ final class ProvenanceMetadata {
       return OptionalLong.of(Long.parseLong(text));
     } catch (NumberFormatException e) {
       throw malformed(key, text, "a whole number", where);
+    }
+  }
+
+  private static Optional<Precision> precision(Map<String, String> metadata, String where) {
+    String overall = metadata.get(ERROR);
+    String errors = metadata.get(ERRORS);
+    if (overall == null || errors == null) {
+      return Optional.empty();
+    }
+    SequencedMap<String, Double> tensors = new LinkedHashMap<>();
+    JsonNode node = Json.parse(errors.getBytes(StandardCharsets.UTF_8), where + "|" + ERRORS);
+    for (Map.Entry<String, JsonNode> entry : node.properties()) {
+      if (!entry.getValue().isNumber()) {
+        throw malformed(ERRORS, entry.toString(), "numbers", where);
+      }
+      tensors.put(entry.getKey(), entry.getValue().doubleValue());
+    }
+    try {
+      return Optional.of(new Precision(tensors, OptionalDouble.of(Double.parseDouble(overall))));
+    } catch (NumberFormatException e) {
+      throw malformed(ERROR, overall, "a number", where);
     }
   }
 

@@ -2,14 +2,13 @@ package dev.smelt.gpu.statistics;
 
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CheckpointWriter;
-import dev.smelt.formats.DType;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.OutputOptions;
-import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UnsupportedException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -19,21 +18,40 @@ import java.util.Optional;
  * header says what they were made from.
  *
  * <table>
- * <caption>Tensors</caption>
- * <tr><td>{@code diag/<parameter>}</td><td>f32, in the shape of the parameter: diagonal Fisher
- *     information F = (1/N) Σₙ gₙ ⊙ gₙ</td></tr>
+ * <caption>Tensors, f32</caption>
+ * <tr><td>{@code diag/<parameter>}</td><td>in the shape of the parameter</td></tr>
+ * <tr><td>{@code rows/<module>}</td><td>[out]</td></tr>
+ * <tr><td>{@code cols/<module>}</td><td>[in]</td></tr>
+ * <tr><td>{@code input_gram/<module>}</td><td>[in, in]</td></tr>
+ * <tr><td>{@code grad_gram/<module>}</td><td>[out, out]</td></tr>
+ * <tr><td>{@code mean_gradient/<parameter>}</td><td>in the shape of the parameter</td></tr>
  * </table>
  *
- * <p>The header's strings are {@code estimator}, {@code labels}, {@code examples}, {@code tokens},
- * {@code seq_len}, {@code seed}, {@code batch}, {@code device}, {@code model_sha256}, {@code
- * data_sha256} and {@code smelt_version}.
+ * <p>{@link Statistic} says what each is. A module is a parameter's name without {@code .weight}.
+ * The header's strings are those of {@link Provenance}.
  */
 public final class Statistics implements AutoCloseable {
 
-  /** The estimator of the diagonal. */
-  public static final String DIAGONAL_FISHER = "diagonal-fisher";
+  /** How what {@code smelt fisher} makes is named. */
+  public static final String FISHER = "fisher";
 
-  private static final String DIAGONAL = "diag/";
+  /** What goes into a file. */
+  public interface Source {
+
+    /** Names and shapes, f32. */
+    List<TensorInfo> tensors();
+
+    /** Hands out all tensors, each in parts and in order. */
+    void read(Sink sink);
+  }
+
+  /** Receives tensors. */
+  @FunctionalInterface
+  public interface Sink {
+    void accept(TensorInfo tensor, long first, float[] values);
+  }
+
+  private static final String DIAGONAL = Statistic.DIAG.prefix();
 
   private final Checkpoint file;
   private final Provenance provenance;
@@ -59,24 +77,27 @@ public final class Statistics implements AutoCloseable {
   }
 
   private static void requireStatistics(Checkpoint file) {
-    List<TensorView> diagonals =
-        file.tensors().stream().filter(t -> t.name().startsWith(DIAGONAL)).toList();
-    if (diagonals.isEmpty()) {
+    List<TensorView> statistics = file.tensors().stream().filter(Statistics::isStatistic).toList();
+    if (statistics.isEmpty()) {
       throw new UnsupportedException(
           "not a statistics file",
           file.path().toString(),
-          "expected tensors named diag/<parameter>, found none",
+          "expected tensors named diag/<parameter>, rows/<module> and the like, found none",
           "make one with smelt fisher");
     }
-    for (TensorView diagonal : diagonals) {
-      if (!diagonal.dtype().isFloat()) {
+    for (TensorView statistic : statistics) {
+      if (!statistic.dtype().isFloat()) {
         throw new UnsupportedException(
             "statistic of the wrong type",
-            diagonal.name(),
-            "expected floating point, found " + diagonal.dtype().label(),
+            statistic.name(),
+            "expected floating point, found " + statistic.dtype().label(),
             "");
       }
     }
+  }
+
+  private static boolean isStatistic(TensorView tensor) {
+    return Arrays.stream(Statistic.values()).anyMatch(s -> tensor.name().startsWith(s.prefix()));
   }
 
   public Path path() {
@@ -90,6 +111,11 @@ public final class Statistics implements AutoCloseable {
   /** Fisher information of a parameter, by the name of its tensor in the checkpoint. */
   public Optional<TensorView> diagonal(String parameter) {
     return file.find(DIAGONAL + parameter);
+  }
+
+  /** A statistic of a parameter, by the name of the parameter's tensor in the checkpoint. */
+  public Optional<TensorView> find(Statistic statistic, String parameter) {
+    return file.find(statistic.tensorName(parameter));
   }
 
   /** Names of the parameters that have a diagonal, in file order. */
@@ -126,24 +152,16 @@ public final class Statistics implements AutoCloseable {
   }
 
   /** Writes a file, all or nothing. */
-  public static void write(OutputOptions target, Fisher fisher, Provenance provenance) {
-    List<TensorInfo> tensors = fisher.diagonal().keySet().stream().map(Statistics::stored).toList();
+  public static void write(OutputOptions target, Source source, Provenance provenance) {
     Map<String, String> metadata = ProvenanceMetadata.write(provenance);
     CheckpointWriter.Content content =
-        new CheckpointWriter.Content(tensors, metadata, Optional.empty(), List.of());
+        new CheckpointWriter.Content(source.tensors(), metadata, Optional.empty(), List.of());
     try (CheckpointWriter writer = CheckpointWriter.create(target, content)) {
-      fisher
-          .diagonal()
-          .forEach(
-              (parameter, values) ->
-                  writer.slot(stored(parameter).name()).write(0, values, values.length));
+      source.read(
+          (tensor, first, values) ->
+              writer.slot(tensor.name()).write(first, values, values.length));
       writer.commitWithoutManifest();
     }
-  }
-
-  private static TensorInfo stored(TensorInfo parameter) {
-    Shape shape = parameter.shape();
-    return new TensorInfo(DIAGONAL + parameter.name(), DType.F32, shape);
   }
 
   @Override

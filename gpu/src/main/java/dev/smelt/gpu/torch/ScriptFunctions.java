@@ -49,6 +49,40 @@ public final class ScriptFunctions implements AutoCloseable {
           return torch.gelu(x, approximate="tanh")
         def silu(self: __torch__.Functions, x: Tensor) -> Tensor:
           return torch.silu(x)
+        def add_to_total(self: __torch__.Functions, total: Tensor, trace: Tensor, sums: Tensor) -> Tensor:
+          t = torch.add_(trace, torch.sum(sums, dtype=7))
+          return torch.add_(total, torch.reshape(sums, torch.size(total)))
+        def add_to_rows(self: __torch__.Functions, total: Tensor, trace: Tensor, rows: Tensor, sums: Tensor) -> Tensor:
+          t = torch.add_(trace, torch.sum(sums, dtype=7))
+          return torch.index_add_(total, 0, rows, torch.to(sums, 7))
+        def squares_of_products(self: __torch__.Functions, left: Tensor, right: Tensor, lengths: Tensor) -> Tensor:
+          if torch.eq(torch.size(left, 1), 1):
+            l = torch.square(torch.select(left, 1, 0))
+            r = torch.square(torch.select(right, 1, 0))
+            s = torch.mm(torch.t(l), r)
+          else:
+            s = torch.new_zeros(left, [torch.size(left, 2), torch.size(right, 2)])
+            g = torch.empty_like(s)
+            for n in range(torch.size(left, 0)):
+              t = int(torch.select(lengths, 0, n))
+              l = torch.slice(torch.select(left, 0, n), 0, 0, t)
+              r = torch.slice(torch.select(right, 0, n), 0, 0, t)
+              g = torch.mm(torch.t(l), r, out=g)
+              s = torch.addcmul_(s, g, g)
+          return s
+        def add_product(self: __torch__.Functions, x: Tensor, left: Tensor, right: Tensor) -> Tensor:
+          return torch.addmm_(x, torch.t(left), right)
+        def clear(self: __torch__.Functions, x: Tensor) -> Tensor:
+          return torch.zero_(x)
+        def add_square(self: __torch__.Functions, x: Tensor, y: Tensor) -> Tensor:
+          return torch.addcmul_(x, y, y)
+        def sums_of_squared_rows(self: __torch__.Functions, left: Tensor, right: Tensor) -> Tensor:
+          k = torch.bmm(right, torch.transpose(right, 1, 2))
+          return torch.sum(torch.mul(left, torch.bmm(k, left)), [0, 1])
+        def product_over_positions(self: __torch__.Functions, left: Tensor, right: Tensor) -> Tensor:
+          l = torch.reshape(left, [-1, torch.size(left, -1)])
+          r = torch.reshape(right, [-1, torch.size(right, -1)])
+          return torch.mm(torch.t(l), r)
         def index_add_in_place(self: __torch__.Functions, x: Tensor, rows: Tensor, y: Tensor) -> Tensor:
           return torch.index_add_(x, 0, rows, y)
       """;

@@ -5,8 +5,14 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.ndarray.types.SparseFormat;
+import ai.djl.pytorch.engine.PtNDManager;
+import ai.djl.pytorch.jni.JniUtils;
 import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.TensorView;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 
 /**
  * The one door between files and the device. Everything passes it as f32 or f64: an array of type
@@ -62,6 +68,24 @@ public final class Tensors {
 
   public static NDArray ofFloats(NDManager manager, float[] values, long... shape) {
     return manager.create(values, new Shape(shape));
+  }
+
+  /**
+   * An f64 array over native memory, which it neither copies nor frees. CPU only.
+   *
+   * @param segment off the heap, of the size of the array; must outlive it
+   */
+  public static NDArray over(NDManager manager, MemorySegment segment, Shape shape) {
+    // Only the address is passed on, so that a buffer's limit of 2 GiB does not matter.
+    long start = Math.min(segment.byteSize(), Integer.MAX_VALUE);
+    ByteBuffer address = segment.asSlice(0, start).asByteBuffer().order(ByteOrder.nativeOrder());
+    return JniUtils.createNdFromByteBuffer(
+        (PtNDManager) manager,
+        address,
+        shape,
+        DataType.FLOAT64,
+        SparseFormat.DENSE,
+        manager.getDevice());
   }
 
   /**

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.DType;
 import dev.smelt.formats.Progress;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.UsageException;
@@ -56,17 +57,7 @@ class FisherEstimatorTest {
 
   private static Map<String, double[]> estimate(
       Network network, List<Example> examples, Labels labels, int batch, long seed) {
-    Fisher fisher =
-        FisherEstimator.diagonal(
-            network,
-            TestData.dataset(examples),
-            new FisherOptions(labels, batch, seed),
-            Progress.NONE);
-    assertThat(fisher.examples()).isEqualTo(examples.size());
-    assertThat(fisher.tokens()).isEqualTo(examples.stream().mapToInt(TestData::length).sum());
-    Map<String, double[]> diagonal = new LinkedHashMap<>();
-    fisher.diagonal().forEach((info, values) -> diagonal.put(info.name(), widen(values)));
-    return diagonal;
+    return Estimates.diagonal(network, examples, labels, batch, seed);
   }
 
   private void assertFisher(
@@ -123,7 +114,6 @@ class FisherEstimatorTest {
   /** Plain automatic differentiation with weights that require gradients, an example at a time. */
   private static Map<String, double[]> oneByOne(Network network, List<Example> examples) {
     Map<String, double[]> sums = new LinkedHashMap<>();
-    FisherOptions options = new FisherOptions(Labels.EMPIRICAL, 1, 0);
     Map<String, Parameter> parameters = parametersOf(network, examples.getFirst());
     parameters.values().forEach(parameter -> parameter.value().setRequiresGradient(true));
     for (Example example : examples) {
@@ -131,7 +121,8 @@ class FisherEstimatorTest {
         Batch batch = Batch.of(0, List.of(example));
         NDArray logits =
             Autograd.recorded(() -> network.model().logits(manager, batch, Tape.off()));
-        Autograd.backward(logits, LogitGradients.of(logits, batch, options).getFirst(), false);
+        Autograd.backward(
+            logits, LogitGradients.of(logits, batch, Labels.EMPIRICAL, 0).getFirst(), false);
       }
       parameters.forEach(
           (name, parameter) -> {
@@ -203,29 +194,6 @@ class FisherEstimatorTest {
   }
 
   @Test
-  void givesTheSameInSlicesOfTheBatch() {
-    for (TinyModel model : List.of(TinyModels.gpt2(), TinyModels.gpt2Classifier())) {
-      List<Example> examples = model.has("score.weight") ? LABELLED : WINDOWS;
-      try (Network network = load(model)) {
-        Map<String, double[]> whole =
-            estimate(network, examples, Labels.EMPIRICAL, examples.size(), 0);
-        for (long elements : new long[] {1, 200}) {
-          Fisher sliced =
-              FisherEstimator.diagonal(
-                  network,
-                  TestData.dataset(examples),
-                  new FisherOptions(Labels.EMPIRICAL, examples.size(), 0),
-                  elements,
-                  Progress.NONE);
-          Map<String, double[]> found = new LinkedHashMap<>();
-          sliced.diagonal().forEach((info, values) -> found.put(info.name(), widen(values)));
-          assertSame(found, whole, TOLERANCE);
-        }
-      }
-    }
-  }
-
-  @Test
   void leavesNothingBehindOnTheDevice() {
     try (Network network = load(TinyModels.gpt2())) {
       NDManager weights =
@@ -260,25 +228,35 @@ class FisherEstimatorTest {
           };
         };
     try (Network network = load(TinyModels.gpt2())) {
-      FisherEstimator.diagonal(
-          network, TestData.dataset(WINDOWS), new FisherOptions(Labels.EMPIRICAL, 3, 0), progress);
+      FisherEstimator.estimate(
+              network,
+              TestData.dataset(WINDOWS),
+              FisherOptions.diagonal(Labels.EMPIRICAL, 3, 0),
+              Saving.never(Estimates.TARGET),
+              progress)
+          .close();
     }
     assertThat(done).hasValue(WINDOWS.size());
   }
 
   @Test
   void givesOneDiagonalPerParameterInItsStoredShape() {
-    try (Network network = load(TinyModels.gpt2())) {
-      Fisher fisher =
-          FisherEstimator.diagonal(
-              network,
-              TestData.dataset(WINDOWS),
-              new FisherOptions(Labels.EMPIRICAL, 2, 0),
-              Progress.NONE);
-      assertThat(fisher.diagonal().keySet()).containsExactlyElementsOf(network.parameters());
-      for (Map.Entry<TensorInfo, float[]> entry : fisher.diagonal().entrySet()) {
-        assertThat(entry.getValue()).hasSize((int) entry.getKey().elements());
-      }
+    try (Network network = load(TinyModels.gpt2());
+        Estimate estimate =
+            FisherEstimator.estimate(
+                network,
+                TestData.dataset(WINDOWS),
+                FisherOptions.diagonal(Labels.EMPIRICAL, 2, 0),
+                Saving.never(Estimates.TARGET),
+                Progress.NONE)) {
+      assertThat(estimate.course().examples()).isEqualTo(WINDOWS.size());
+      assertThat(estimate.course().tokens())
+          .isEqualTo(WINDOWS.stream().mapToInt(TestData::length).sum());
+      List<TensorInfo> expected =
+          network.parameters().stream()
+              .map(info -> new TensorInfo("diag/" + info.name(), DType.F32, info.shape()))
+              .toList();
+      assertThat(estimate.tensors()).containsExactlyElementsOf(expected);
     }
   }
 

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.within;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.Json;
 import dev.smelt.formats.Progress;
-import dev.smelt.formats.TensorInfo;
 import dev.smelt.gpu.TestData;
 import dev.smelt.gpu.TestDevice;
 import dev.smelt.gpu.data.DataOptions;
@@ -57,36 +56,37 @@ class GoldenFisherTest {
       options = options.withSeqLen(golden.get("window").intValue());
     }
     Labels labels = Labels.parse(golden.get("labels").asString());
-    Fisher fisher = estimate(golden, options, new FisherOptions(labels, batch, 0));
-
-    assertThat(fisher.examples()).isEqualTo(examples);
-    assertThat(fisher.tokens()).isEqualTo(golden.get("tokens").longValue());
-    assertThat(fisher.diagonal().keySet().stream().map(TensorInfo::name))
-        .containsExactlyInAnyOrderElementsOf(golden.get("tensors").propertyNames());
-    fisher
-        .diagonal()
-        .forEach((info, values) -> assertAgrees(info.name(), values, golden.get("tensors")));
-  }
-
-  private static Fisher estimate(JsonNode golden, DataOptions options, FisherOptions how) {
     Path model = TestData.path(golden.get("model").asString());
     Path text = TestData.path("text/" + golden.get("data").asString());
     try (Checkpoint checkpoint = Checkpoint.open(model);
         Network network = Network.load(checkpoint, TestDevice.get());
-        Tokenizer tokenizer = Tokenizers.forCheckpoint(checkpoint)) {
-      Dataset data = Dataset.read(text, tokenizer, network.input(), options);
-      return FisherEstimator.diagonal(network, data, how, Progress.NONE);
+        Tokenizer tokenizer = Tokenizers.forCheckpoint(checkpoint);
+        Estimate estimate =
+            FisherEstimator.estimate(
+                network,
+                Dataset.read(text, tokenizer, network.input(), options),
+                FisherOptions.diagonal(labels, batch, 0),
+                Saving.never(Estimates.TARGET),
+                Progress.NONE)) {
+      assertThat(estimate.course().examples()).isEqualTo(examples);
+      assertThat(estimate.course().tokens()).isEqualTo(golden.get("tokens").longValue());
+      assertThat(estimate.tensors().stream().map(info -> info.name().substring("diag/".length())))
+          .containsExactlyInAnyOrderElementsOf(golden.get("tensors").propertyNames());
+      Estimates.arrays(estimate)
+          .forEach(
+              (tensor, values) ->
+                  assertAgrees(tensor.substring("diag/".length()), values, golden.get("tensors")));
     }
   }
 
-  private static void assertAgrees(String name, float[] values, JsonNode tensors) {
+  private static void assertAgrees(String name, double[] values, JsonNode tensors) {
     JsonNode golden = tensors.get(name);
     double norm = golden.get("norm").doubleValue();
     double sum = 0;
     double squares = 0;
-    for (float value : values) {
+    for (double value : values) {
       sum += value;
-      squares += (double) value * value;
+      squares += value * value;
     }
     if (norm < NEGLIGIBLE) {
       assertThat(Math.sqrt(squares)).as(name).isLessThan(NEGLIGIBLE);
@@ -98,7 +98,7 @@ class GoldenFisherTest {
     for (int i = 0; i < golden.get("indices").size(); i++) {
       int index = golden.get("indices").get(i).intValue();
       double value = golden.get("values").get(i).doubleValue();
-      assertThat((double) values[index])
+      assertThat(values[index])
           .as(name + " " + index)
           .isCloseTo(value, within(VALUE_TOLERANCE * norm));
     }

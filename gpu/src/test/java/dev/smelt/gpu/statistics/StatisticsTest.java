@@ -18,13 +18,13 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
-import java.util.SequencedMap;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -34,7 +34,7 @@ class StatisticsTest {
 
   private static final Provenance PROVENANCE =
       new Provenance(
-          Optional.of(Statistics.DIAGONAL_FISHER),
+          Optional.of(Statistics.FISHER),
           Optional.of(Labels.SAMPLED),
           OptionalLong.of(16),
           OptionalLong.of(2048),
@@ -44,21 +44,37 @@ class StatisticsTest {
           Optional.of("cd34"),
           OptionalLong.of(8),
           Optional.of("CPU, 2 threads"),
+          Optional.of(
+              new Precision(
+                  new TreeMap<>(Map.of("h.0.weight", 0.25, "h.0.bias", 1e-3)),
+                  OptionalDouble.of(0.125))),
           Optional.of("0.1.0"));
 
   @TempDir private Path folder;
 
-  private static Fisher fisher() {
-    SequencedMap<TensorInfo, float[]> diagonal = new LinkedHashMap<>();
-    diagonal.put(
-        new TensorInfo("h.0.weight", DType.BF16, Shape.of(2, 3)), new float[] {1, 2, 3, 4, 5, 6});
-    diagonal.put(new TensorInfo("h.0.bias", DType.F16, Shape.of(1)), new float[] {1e-30f});
-    return new Fisher(diagonal, 16, 2048, 1.5);
+  private static Statistics.Source source() {
+    TensorInfo weight = new TensorInfo("diag/h.0.weight", DType.F32, Shape.of(2, 3));
+    TensorInfo bias = new TensorInfo("diag/h.0.bias", DType.F32, Shape.of(1));
+    TensorInfo rows = new TensorInfo("rows/h.0", DType.F32, Shape.of(2));
+    return new Statistics.Source() {
+      @Override
+      public List<TensorInfo> tensors() {
+        return List.of(weight, rows, bias);
+      }
+
+      @Override
+      public void read(Statistics.Sink sink) {
+        sink.accept(weight, 0, new float[] {1, 2, 3, 4});
+        sink.accept(weight, 4, new float[] {5, 6});
+        sink.accept(rows, 0, new float[] {6, 15});
+        sink.accept(bias, 0, new float[] {1e-30f});
+      }
+    };
   }
 
   private Path write() {
     Path file = folder.resolve("f.safetensors");
-    Statistics.write(OutputOptions.to(file), fisher(), PROVENANCE);
+    Statistics.write(OutputOptions.to(file), source(), PROVENANCE);
     return file;
   }
 
@@ -73,6 +89,9 @@ class StatisticsTest {
       assertThat(statistics.diagonal("h.0.bias").orElseThrow().dtype()).isEqualTo(DType.F32);
       assertThat(statistics.diagonal("h.0.bias").orElseThrow().toFloats()).containsExactly(1e-30f);
       assertThat(statistics.diagonal("h.1.bias")).isEmpty();
+      assertThat(statistics.find(Statistic.ROWS, "h.0.weight").orElseThrow().toFloats())
+          .containsExactly(6, 15);
+      assertThat(statistics.find(Statistic.COLS, "h.0.weight")).isEmpty();
     }
   }
 
@@ -126,7 +145,7 @@ class StatisticsTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"labels,guessed", "examples,many", "examples,0", "tokens,-1", "seed,1.5"})
+  @CsvSource({"labels,guessed", "examples,many", "examples,0", "tokens,-1", "seed,1.5", "batch,x"})
   void refusesMetadataThatMakeNoSense(String key, String value) {
     Path file = stored(Map.of(key, value));
     assertThatThrownBy(() -> Statistics.open(file))

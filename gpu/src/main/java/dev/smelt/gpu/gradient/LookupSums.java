@@ -1,4 +1,4 @@
-package dev.smelt.gpu.statistics;
+package dev.smelt.gpu.gradient;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
@@ -12,17 +12,19 @@ import java.util.Map;
 /**
  * Squared gradients of a table that is only looked up. An example touches no more rows than it has
  * tokens, so gradients of whole tables are never formed: Δ is summed per pair of example and row,
- * squared, and added to the rows of the total.
+ * then squared.
+ *
+ * @param rows which row of the table each pair is about [pairs]
+ * @param squares [pairs, width]
  */
-final class LookupSquares {
-
-  private LookupSquares() {}
+record LookupSums(NDArray rows, NDArray squares) {
 
   /**
-   * @param total f64 [rows, width]
+   * @param temporary owns the result
    * @param delta Δ [B, T, width]
    */
-  static void add(NDArray total, Use.Lookup lookup, NDArray delta, ScriptFunctions functions) {
+  static LookupSums of(
+      NDManager temporary, ScriptFunctions functions, Use.Lookup lookup, NDArray delta) {
     int length = Math.toIntExact(delta.getShape().get(1));
     long width = delta.getShape().get(2);
     int[] rows = lookup.rows();
@@ -34,13 +36,10 @@ final class LookupSquares {
       pairOfToken[i] = index == null ? pairs.size() - 1 : index;
     }
     long[] rowOfPair = pairs.keySet().stream().mapToLong(pair -> pair.intValue()).toArray();
-    try (NDManager temporary = delta.getManager().newSubManager()) {
-      NDArray sums = temporary.zeros(new Shape(rowOfPair.length, width), DataType.FLOAT32);
-      NDArray d = delta.reshape(rows.length, width);
-      d.attach(temporary);
-      functions.call(temporary, "index_add_in_place", sums, temporary.create(pairOfToken), d);
-      NDArray squares = sums.square().toType(DataType.FLOAT64, false);
-      functions.call(temporary, "index_add_in_place", total, temporary.create(rowOfPair), squares);
-    }
+    NDArray sums = temporary.zeros(new Shape(rowOfPair.length, width), DataType.FLOAT32);
+    NDArray d = delta.reshape(rows.length, width);
+    d.attach(temporary);
+    functions.call(temporary, "index_add_in_place", sums, temporary.create(pairOfToken), d);
+    return new LookupSums(temporary.create(rowOfPair), sums.square());
   }
 }

@@ -1,0 +1,51 @@
+package dev.smelt.gpu.gradient;
+
+import dev.smelt.formats.Shape;
+import dev.smelt.formats.TensorInfo;
+import dev.smelt.gpu.layer.Layout;
+import dev.smelt.gpu.layer.Use;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * How a parameter is a matrix W with {@code out} rows and {@code in} columns. A convolution [out,
+ * channels, height, width] has all but the first axis as columns; a table its rows as rows.
+ *
+ * @param layout whether the stored order is W or Wᵀ
+ * @param linear whether it maps inputs x to outputs y = W x that are known
+ */
+public record MatrixForm(Layout layout, long out, long in, boolean linear) {
+
+  /** Empty for vectors and scalars. */
+  public static Optional<MatrixForm> of(TensorInfo parameter, List<Use> uses) {
+    Shape shape = parameter.shape();
+    if (shape.rank() < 2 || shape.elements() == 0) {
+      return Optional.empty();
+    }
+    long first = shape.size(0);
+    long rest = shape.elements() / first;
+    boolean whole = uses.stream().anyMatch(Use.Whole.class::isInstance);
+    Optional<Use.Product> product =
+        uses.stream()
+            .filter(Use.Product.class::isInstance)
+            .map(Use.Product.class::cast)
+            .findFirst();
+    Layout layout = product.map(Use.Product::layout).orElse(Layout.OUT_IN);
+    boolean linear = product.isPresent() && !whole;
+    return Optional.of(
+        switch (layout) {
+          case OUT_IN -> new MatrixForm(layout, first, rest, linear);
+          case IN_OUT -> new MatrixForm(layout, rest, first, linear);
+        });
+  }
+
+  /** Rows of the matrix as it is stored. */
+  public long storedRows() {
+    return layout == Layout.OUT_IN ? out : in;
+  }
+
+  /** Columns of the matrix as it is stored. */
+  public long storedColumns() {
+    return layout == Layout.OUT_IN ? in : out;
+  }
+}
