@@ -29,6 +29,16 @@ public final class TinyModels {
     return new TinyModel(gpt2Config("GPT2LMHeadModel"), models.tensors);
   }
 
+  /** A language model of one block with that many inner units. */
+  public static TinyModel gpt2Wide(int inner) {
+    TinyModels models = new TinyModels();
+    models.gpt2Body(1, inner);
+    Map<String, Object> config = gpt2Config("GPT2LMHeadModel");
+    config.put("n_layer", 1);
+    config.put("n_inner", inner);
+    return new TinyModel(config, models.tensors);
+  }
+
   public static TinyModel gpt2Classifier() {
     TinyModels models = new TinyModels();
     models.gpt2Body();
@@ -70,16 +80,20 @@ public final class TinyModels {
   }
 
   private void gpt2Body() {
+    gpt2Body(LAYERS, INNER);
+  }
+
+  private void gpt2Body(int layers, int inner) {
     add("transformer.wte.weight", VOCABULARY, WIDTH);
     add("transformer.wpe.weight", POSITIONS, WIDTH);
-    for (int i = 0; i < LAYERS; i++) {
+    for (int i = 0; i < layers; i++) {
       String block = "transformer.h." + i + ".";
       norm(block + "ln_1");
       biased(block + "attn.c_attn", WIDTH, 3 * WIDTH, 3 * WIDTH);
       biased(block + "attn.c_proj", WIDTH, WIDTH, WIDTH);
       norm(block + "ln_2");
-      biased(block + "mlp.c_fc", WIDTH, INNER, INNER);
-      biased(block + "mlp.c_proj", INNER, WIDTH, WIDTH);
+      biased(block + "mlp.c_fc", WIDTH, inner, inner);
+      biased(block + "mlp.c_proj", inner, WIDTH, WIDTH);
     }
     norm("transformer.ln_f");
   }

@@ -24,10 +24,12 @@ import dev.smelt.gpu.plain.TinyModel;
 import dev.smelt.gpu.plain.TinyModels;
 import dev.smelt.gpu.torch.Autograd;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.DoubleStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -150,27 +152,50 @@ class FisherEstimatorTest {
     return parameters;
   }
 
+  /** 20,000 draws; batches of one composition, so that only the labels drawn make them differ. */
   @Test
   void averagesSampledLabelsToTheExpectation() {
-    List<Example> examples = TestData.labelled(3, 5);
-    int draws = 300;
-    try (Network network = load(TinyModels.bert())) {
-      Map<String, double[]> expected =
-          estimate(network, examples, Labels.EXPECTED, examples.size(), 0);
-      Map<String, double[]> mean = new LinkedHashMap<>();
-      for (int seed = 0; seed < draws; seed++) {
-        estimate(network, examples, Labels.SAMPLED, examples.size(), seed)
-            .forEach(
-                (name, values) -> {
-                  double[] sum = mean.computeIfAbsent(name, key -> new double[values.length]);
-                  for (int i = 0; i < sum.length; i++) {
-                    sum[i] += values[i] / draws;
-                  }
-                });
-      }
-      // The standard error of each mean is about 1/√(300·2) = 4 %.
-      assertSame(mean, expected, 0.15);
+    int repeats = 50;
+    int batches = 80;
+    List<Example> composition = new ArrayList<>();
+    for (int i = 0; i < repeats; i++) {
+      composition.addAll(LABELLED);
     }
+    List<Example> draws = new ArrayList<>();
+    for (int i = 0; i < batches; i++) {
+      draws.addAll(composition);
+    }
+    assertThat(draws).hasSize(20_000);
+    try (Network network = load(TinyModels.bert());
+        Estimate sampled =
+            FisherEstimator.estimate(
+                network,
+                TestData.dataset(draws),
+                FisherOptions.diagonal(Labels.SAMPLED, composition.size(), 3),
+                Saving.never(Estimates.TARGET),
+                Progress.NONE)) {
+      Map<String, double[]> expected = estimate(network, LABELLED, Labels.EXPECTED, 5, 0);
+      Map<String, double[]> found = Estimates.arrays(sampled);
+      double squares = 0;
+      int tensors = 0;
+      for (Map.Entry<String, Double> error : sampled.precision().tensors().entrySet()) {
+        double sum = sum(found, "diag/" + error.getKey());
+        if (sum < NEGLIGIBLE) {
+          continue;
+        }
+        double standardErrors = (sum / sum(expected, error.getKey()) - 1) / error.getValue();
+        assertThat(standardErrors).as(error.getKey()).isBetween(-4.0, 4.0);
+        squares += standardErrors * standardErrors;
+        tensors++;
+      }
+      // Were the errors far too large or too small, this would be far from 1.
+      assertThat(squares / tensors).isBetween(0.1, 4.0);
+    }
+  }
+
+  private static double sum(Map<String, double[]> arrays, String name) {
+    assertThat(arrays).containsKey(name);
+    return DoubleStream.of(arrays.getOrDefault(name, new double[0])).sum();
   }
 
   @Test
