@@ -13,6 +13,8 @@ public final class Bench {
       """
       usage: bench startup LAUNCHER TESTDATA
              bench golden MODELS TEXT REFERENCE
+             bench fisher TESTDATA DEVICE
+             bench memory LAUNCHER
       """;
 
   private Bench() {}
@@ -23,6 +25,10 @@ public final class Bench {
     List<String> words = List.of(arguments);
     if (words.size() == 3 && words.getFirst().equals("startup")) {
       new StartupBench(Path.of(words.get(1)), Path.of(words.get(2)), out).run();
+    } else if (words.size() == 3 && words.getFirst().equals("fisher")) {
+      FisherBench.run(Path.of(words.get(1)), words.get(2), out);
+    } else if (words.size() == 2 && words.getFirst().equals("memory")) {
+      MemoryBench.run(Path.of(words.get(1)), out);
     } else if (words.size() == 4 && words.getFirst().equals("golden")) {
       new GoldenBench(Path.of(words.get(1)), Path.of(words.get(2)), Path.of(words.get(3)), out)
           .run();

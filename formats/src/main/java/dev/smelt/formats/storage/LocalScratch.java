@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -22,12 +23,14 @@ final class LocalScratch implements Scratch {
 
   private final Path folder;
   private final FileChannel channel;
+  private final FileStore store;
   private final Arena arena = Arena.ofShared();
   private long end;
 
   LocalScratch(Path folder) {
     this.folder = folder;
     try {
+      this.store = Files.getFileStore(folder);
       Path file = Files.createTempFile(folder, ".smelt-scratch", "");
       this.channel =
           FileChannel.open(
@@ -61,7 +64,7 @@ final class LocalScratch implements Scratch {
   @Override
   public synchronized MemorySegment allocate(long bytes) {
     try {
-      long free = Files.getFileStore(folder).getUsableSpace();
+      long free = store.getUsableSpace();
       if (bytes > free) {
         throw new StorageException(
             "not enough space for intermediate data",

@@ -60,6 +60,9 @@ public final class ScriptFunctions implements AutoCloseable {
             l = torch.square(torch.select(left, 1, 0))
             r = torch.square(torch.select(right, 1, 0))
             s = torch.mm(torch.t(l), r)
+          elif torch.lt(torch.size(left, 0) * torch.size(left, 2) * torch.size(right, 2), 1000000):
+            g = torch.bmm(torch.transpose(left, 1, 2), right)
+            s = torch.sum(torch.mul_(g, g), [0])
           else:
             s = torch.new_zeros(left, [torch.size(left, 2), torch.size(right, 2)])
             g = torch.empty_like(s)
