@@ -1,6 +1,7 @@
 package dev.smelt.merge;
 
 import dev.smelt.formats.MismatchException;
+import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.model.Architecture;
 import dev.smelt.formats.model.LowRank;
 import dev.smelt.formats.model.TensorRole;
@@ -72,13 +73,10 @@ final class Compatibility {
     }
   }
 
-  /** As in the config, where ties hold unless it says otherwise. */
+  /** As in the config; without one ties hold. */
   static boolean isTied(MergeInput input) {
-    return input
-        .checkpoint()
-        .config()
-        .map(config -> config.flag("tie_word_embeddings", true))
-        .orElse(true);
+    Optional<ModelConfig> config = input.checkpoint().config();
+    return config.map(known -> Architecture.of(config).isTied(known)).orElse(true);
   }
 
   private static Optional<String> modelType(MergeInput input) {

@@ -5,7 +5,10 @@ import dev.smelt.formats.TensorInfo;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * The naming rules of one family of networks, as data: patterns of tensor names and the role each
@@ -27,9 +30,8 @@ public record Architecture(
     }
   }
 
-  private static final Rule FACTORS =
-      Rule.of(".*\\.(ALinear|BLinear)\\.(weight|bias)", TensorRole.FACTOR);
-  private static final Rule BIASES = Rule.of(".*\\bbias|.*_bias", TensorRole.BIAS);
+  static final Rule FACTORS = Rule.of(".*\\.(ALinear|BLinear)\\.(weight|bias)", TensorRole.FACTOR);
+  static final Rule BIASES = Rule.of(".*\\bbias|.*_bias", TensorRole.BIAS);
 
   private static final Architecture GPT2 =
       new Architecture(
@@ -84,7 +86,13 @@ public record Architecture(
               BIASES,
               Rule.of(".*\\.weight", TensorRole.LINEAR)));
 
-  private static final Map<String, Architecture> KNOWN = Map.of("gpt2", GPT2, "bert", BERT);
+  private static final Map<String, Architecture> KNOWN =
+      Stream.concat(Stream.of(GPT2, BERT), DecoderNames.all().stream())
+          .collect(Collectors.toUnmodifiableMap(Architecture::modelType, known -> known));
+
+  /** Where the config does not say whether word embeddings are tied, these do not tie them. */
+  private static final Set<String> UNTIED =
+      Set.of("gpt_neox", "llama", "mistral", "phi3", "qwen2", "qwen3");
 
   public Architecture {
     tied = Map.copyOf(tied);
@@ -102,6 +110,11 @@ public record Architecture(
   /** False for the general rules. */
   public boolean isKnown() {
     return !this.equals(GENERAL);
+  }
+
+  /** Whether the output matrix is the token embedding, where {@link #tied} knows of one. */
+  public boolean isTied(ModelConfig config) {
+    return config.flag("tie_word_embeddings", !UNTIED.contains(modelType));
   }
 
   /** The name without the family's prefix. */
