@@ -3,6 +3,7 @@ package dev.smelt.gpu.layer;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import dev.smelt.gpu.torch.Tensors;
+import java.util.Optional;
 
 /** softmax(Q Kᵀ · scale + bias) V, in several heads. It has no parameters of its own. */
 public final class Attention {
@@ -23,15 +24,41 @@ public final class Attention {
    */
   public static NDArray attend(
       NDArray q, NDArray k, NDArray v, int heads, double scale, NDArray bias) {
-    NDArray keys = split(k, heads).transpose(0, 1, 3, 2);
+    return attend(split(q, heads), split(k, heads), split(v, heads), scale, Optional.empty(), bias);
+  }
+
+  /**
+   * In groups of heads (Ainslie et al. 2023): key and value head g serves the query heads g·H/K …
+   * (g+1)·H/K − 1. The queries of a group stand below each other in one product, so that keys and
+   * values are not repeated.
+   *
+   * @param q [B, H, T, width]
+   * @param k [B, K, T, width], K a divisor of H, and {@code v} likewise
+   * @param cap of the scaled scores
+   * @return [B, T, H·width]
+   */
+  public static NDArray attend(
+      NDArray q, NDArray k, NDArray v, double scale, Optional<SoftCap> cap, NDArray bias) {
+    long batch = q.getShape().get(0);
+    long heads = q.getShape().get(1);
+    long length = q.getShape().get(2);
+    long width = q.getShape().get(3);
+    long groups = k.getShape().get(1);
+    long rows = heads / groups * length;
     NDArray factor = Tensors.scalar(q.getManager(), scale);
-    NDArray scores = split(q, heads).matMul(keys).mul(factor).add(bias);
-    NDArray mixed = scores.softmax(-1).matMul(split(v, heads));
-    return mixed.transpose(0, 2, 1, 3).reshape(q.getShape());
+    NDArray products = q.reshape(batch, groups, rows, width).matMul(k.transpose(0, 1, 3, 2));
+    NDArray scaled = products.mul(factor);
+    NDArray scores = cap.map(limit -> limit.apply(scaled)).orElse(scaled);
+    NDArray weights = scores.reshape(batch, heads, length, length).add(bias).softmax(-1);
+    NDArray mixed = weights.reshape(batch, groups, rows, length).matMul(v);
+    return mixed
+        .reshape(batch, heads, length, width)
+        .transpose(0, 2, 1, 3)
+        .reshape(batch, length, heads * width);
   }
 
   /** [B, T, heads·width] → [B, heads, T, width]. */
-  private static NDArray split(NDArray x, int heads) {
+  public static NDArray split(NDArray x, int heads) {
     long batch = x.getShape().get(0);
     long length = x.getShape().get(1);
     return x.reshape(batch, length, heads, x.getShape().get(2) / heads).transpose(0, 2, 1, 3);
@@ -43,10 +70,21 @@ public final class Attention {
    * @param like an array whose manager owns the result
    */
   public static NDArray causalBias(NDArray like, int length) {
+    return causalBias(like, length, length);
+  }
+
+  /**
+   * Bias [1, 1, T, T] that hides the future and all but the last {@code window} tokens, the query
+   * itself being one of them.
+   *
+   * @param like an array whose manager owns the result
+   */
+  public static NDArray causalBias(NDArray like, int length, int window) {
     float[] bias = new float[length * length];
     for (int query = 0; query < length; query++) {
-      for (int key = query + 1; key < length; key++) {
-        bias[query * length + key] = MASKED;
+      for (int key = 0; key < length; key++) {
+        boolean seen = key <= query && query - key < window;
+        bias[query * length + key] = seen ? 0 : MASKED;
       }
     }
     return like.getManager().create(bias, new Shape(1, 1, length, length));

@@ -146,6 +146,16 @@ public final class Weights {
         epsilon);
   }
 
+  /**
+   * @param aboutOne whether the stored weights are deviations from 1
+   */
+  public RmsNorm rmsNorm(String module, long width, double epsilon, boolean aboutOne) {
+    return new RmsNorm(
+        parameter(module + ".weight", width),
+        manager.create((float) epsilon),
+        aboutOne ? Optional.of(manager.create(1f)) : Optional.empty());
+  }
+
   /** Where the weights come from, for messages. */
   public String where() {
     return checkpoint.path().toString();

@@ -2,10 +2,10 @@ package dev.smelt.gpu.network;
 
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.UnsupportedException;
+import dev.smelt.gpu.data.Task;
 import dev.smelt.gpu.layer.Weights;
 import dev.smelt.gpu.torch.ScriptFunctions;
 import java.util.List;
-import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
@@ -20,12 +20,47 @@ final class Architectures {
 
   private record Known(String modelType, Builder builder) {}
 
-  private static final SortedMap<String, Known> KNOWN =
-      new TreeMap<>(
-          Map.of(
-              "GPT2LMHeadModel", new Known("gpt2", Gpt2::languageModel),
-              "GPT2ForSequenceClassification", new Known("gpt2", Gpt2::classifier),
-              "BertForSequenceClassification", new Known("bert", Bert::classifier)));
+  private static final SortedMap<String, Known> KNOWN = new TreeMap<>();
+
+  static {
+    KNOWN.put("BertForSequenceClassification", new Known("bert", Bert::classifier));
+    causal("gpt2", "GPT2LMHeadModel", "GPT2ForSequenceClassification", Gpt2::build);
+    causal("gpt_neox", "GPTNeoX", GptNeoX::build);
+    decoder("gemma", "Gemma", DecoderFamily.GEMMA);
+    decoder("gemma2", "Gemma2", DecoderFamily.GEMMA2);
+    decoder("llama", "Llama", DecoderFamily.LLAMA);
+    decoder("mistral", "Mistral", DecoderFamily.MISTRAL);
+    decoder("phi3", "Phi3", DecoderFamily.PHI3);
+    decoder("qwen2", "Qwen2", DecoderFamily.QWEN2);
+    decoder("qwen3", "Qwen3", DecoderFamily.QWEN3);
+  }
+
+  /** As {@link Builder}, for a language model or a classifier. */
+  @FunctionalInterface
+  private interface CausalBuilder {
+    Built build(Task task, ModelConfig config, Weights weights, ScriptFunctions functions);
+  }
+
+  private static void decoder(String modelType, String name, DecoderFamily family) {
+    causal(
+        modelType,
+        name,
+        (task, config, weights, functions) ->
+            Decoder.build(family, task, config, weights, functions));
+  }
+
+  private static void causal(String modelType, String name, CausalBuilder builder) {
+    causal(modelType, name + "ForCausalLM", name + "ForSequenceClassification", builder);
+  }
+
+  private static void causal(
+      String modelType, String languageModel, String classifier, CausalBuilder builder) {
+    KNOWN.put(
+        languageModel,
+        new Known(modelType, (c, w, f) -> builder.build(Task.LANGUAGE_MODELING, c, w, f)));
+    KNOWN.put(
+        classifier, new Known(modelType, (c, w, f) -> builder.build(Task.CLASSIFICATION, c, w, f)));
+  }
 
   private Architectures() {}
 
@@ -44,6 +79,8 @@ final class Architectures {
         "network not supported",
         config.where(),
         "found model_type " + config.modelType() + " with architectures " + names,
-        "built in are " + String.join(", ", KNOWN.keySet()));
+        "built in are "
+            + String.join(", ", KNOWN.keySet())
+            + "; any other runs from TorchScript with --script");
   }
 }

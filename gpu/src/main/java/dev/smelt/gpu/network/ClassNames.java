@@ -4,6 +4,7 @@ import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UnsupportedException;
+import dev.smelt.formats.model.LowRank;
 import dev.smelt.gpu.layer.Weights;
 import java.util.ArrayList;
 import java.util.List;
@@ -58,9 +59,11 @@ final class ClassNames {
   }
 
   private static List<String> numbered(Weights weights, String head) {
+    String module = head.substring(0, head.lastIndexOf('.'));
     long classes =
         weights
             .find(head)
+            .or(() -> weights.find(LowRank.factorA(module)))
             .map(TensorView::shape)
             .filter(s -> s.isMatrix())
             .map(s -> s.size(0))

@@ -3,10 +3,8 @@ package dev.smelt.gpu.network;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.gpu.data.Batch;
-import dev.smelt.gpu.data.InputSpec;
 import dev.smelt.gpu.data.Task;
 import dev.smelt.gpu.data.TokenBatch;
 import dev.smelt.gpu.layer.Activation;
@@ -22,7 +20,6 @@ import dev.smelt.gpu.layer.Weights.Bias;
 import dev.smelt.gpu.torch.ScriptFunctions;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 
 /**
  * GPT-2 (Radford et al. 2019) as in Hugging Face's {@code modeling_gpt2}: blocks of causal
@@ -44,66 +41,23 @@ final class Gpt2 implements Model {
   private final Embedding positions;
   private final List<Block> blocks;
   private final LayerNorm norm;
-  private final Linear head;
+  private final CausalHead head;
   private final Activation activation;
   private final int heads;
-  private final Task task;
 
-  private Gpt2(
-      Embedding tokens,
-      Embedding positions,
-      List<Block> blocks,
-      LayerNorm norm,
-      Linear head,
-      Activation activation,
-      int heads,
-      Task task) {
-    this.tokens = tokens;
-    this.positions = positions;
-    this.blocks = List.copyOf(blocks);
-    this.norm = norm;
-    this.head = head;
-    this.activation = activation;
-    this.heads = heads;
-    this.task = task;
-  }
-
-  static Built languageModel(ModelConfig config, Weights weights, ScriptFunctions functions) {
-    int vocabulary = config.size("vocab_size");
-    TiedHead head = TiedHead.of(config, weights, "wte.weight", vocabulary, config.size("n_embd"));
-    InputSpec.Tokens input =
-        new InputSpec.Tokens(
-            Task.LANGUAGE_MODELING, config.size("n_positions"), vocabulary, List.of());
-    return new Built(
-        build(config, weights, functions, head.linear(), input), input, head.aliases());
-  }
-
-  static Built classifier(ModelConfig config, Weights weights, ScriptFunctions functions) {
-    List<String> labels = ClassNames.of(config, weights, "score.weight");
-    Linear head =
-        weights.linear("score", config.size("n_embd"), labels.size(), Layout.OUT_IN, Bias.NO);
-    InputSpec.Tokens input =
-        new InputSpec.Tokens(
-            Task.CLASSIFICATION, config.size("n_positions"), config.size("vocab_size"), labels);
-    return new Built(build(config, weights, functions, head, input), input, Map.of());
-  }
-
-  private static Gpt2 build(
-      ModelConfig config,
-      Weights weights,
-      ScriptFunctions functions,
-      Linear head,
-      InputSpec.Tokens input) {
-    Configs.refuse(config, "add_cross_attention", "cross-attention");
+  private Gpt2(Task task, ModelConfig config, Weights weights, ScriptFunctions functions) {
     int width = config.size("n_embd");
-    int heads = Configs.heads(config, "n_embd", "n_head");
+    int maxPositions = config.size("n_positions");
     int inner = config.integer("n_inner").orElse(4 * width);
     double epsilon = config.number("layer_norm_epsilon", 1e-5);
-    String activation = config.text("activation_function").orElse("gelu_new");
+    String act = config.text("activation_function").orElse("gelu_new");
+    heads = Configs.heads(config, "n_embd", "n_head");
+    activation = Activation.named(act, config.where() + "|activation_function", functions);
+
     Weights base = weights.inOptional("transformer");
-    Embedding tokens = base.embedding("wte", input.vocabularySize(), width);
-    Embedding positions = base.embedding("wpe", input.maxPositions(), width);
-    List<Block> blocks = new ArrayList<>();
+    tokens = base.embedding("wte", config.size("vocab_size"), width);
+    positions = base.embedding("wpe", maxPositions, width);
+    blocks = new ArrayList<>();
     for (int i = 0; i < config.size("n_layer"); i++) {
       Weights block = base.in("h." + i);
       blocks.add(
@@ -116,15 +70,14 @@ final class Gpt2 implements Model {
               block.linear("mlp.c_fc", width, inner, Layout.IN_OUT, Bias.YES),
               block.linear("mlp.c_proj", inner, width, Layout.IN_OUT, Bias.YES)));
     }
-    return new Gpt2(
-        tokens,
-        positions,
-        blocks,
-        base.layerNorm("ln_f", width, epsilon),
-        head,
-        Activation.named(activation, config.where() + "|activation_function", functions),
-        heads,
-        input.task());
+    norm = base.layerNorm("ln_f", width, epsilon);
+    head = CausalHead.of(task, config, weights, tokens, "lm_head", maxPositions);
+  }
+
+  static Built build(Task task, ModelConfig config, Weights weights, ScriptFunctions functions) {
+    Configs.refuse(config, "add_cross_attention", "cross-attention");
+    Gpt2 model = new Gpt2(task, config, weights, functions);
+    return new Built(model, model.head.input(), model.head.aliases());
   }
 
   /**
@@ -151,8 +104,7 @@ final class Gpt2 implements Model {
       x = x.add(attention(block, x, bias, tape));
       x = x.add(perceptron(block, x, tape));
     }
-    x = norm.forward(x, tape);
-    return head.forward(task == Task.LANGUAGE_MODELING ? x : last(x, batch), tape);
+    return head.forward(norm.forward(x, tape), batch, tape);
   }
 
   private NDArray attention(Block block, NDArray x, NDArray bias, Tape tape) {
@@ -166,18 +118,5 @@ final class Gpt2 implements Model {
   private NDArray perceptron(Block block, NDArray x, Tape tape) {
     NDArray normed = block.norm2().forward(x, tape);
     return block.down().forward(activation.apply(block.up().forward(normed, tape)), tape);
-  }
-
-  /**
-   * The hidden state [B, 1, width] of each example's last token, picked by a product with 0s and a
-   * 1.
-   */
-  private static NDArray last(NDArray x, TokenBatch batch) {
-    float[] picks = new float[batch.size() * batch.length()];
-    for (int b = 0; b < batch.size(); b++) {
-      picks[b * batch.length() + batch.lengths()[b] - 1] = 1;
-    }
-    NDArray pick = x.getManager().create(picks, new Shape(batch.size(), 1, batch.length()));
-    return pick.matMul(x);
   }
 }

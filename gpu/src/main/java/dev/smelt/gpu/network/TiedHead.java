@@ -1,48 +1,40 @@
 package dev.smelt.gpu.network;
 
 import dev.smelt.formats.MismatchException;
-import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.TensorView;
+import dev.smelt.gpu.layer.Embedding;
 import dev.smelt.gpu.layer.Layout;
 import dev.smelt.gpu.layer.Linear;
 import dev.smelt.gpu.layer.Parameter;
 import dev.smelt.gpu.layer.Weights;
-import dev.smelt.gpu.layer.Weights.Bias;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.Optional;
 
 /**
- * The output matrix of a language model, [vocabulary, width]: the token embedding itself when the
- * config ties them ({@code tie_word_embeddings}, true unless it says otherwise), or {@code
- * lm_head.weight}.
+ * The output matrix of a language model, [vocabulary, width], where it is the token embedding
+ * itself.
  *
- * @param aliases {@code lm_head.weight} when it is stored although tied, with the embedding's name
+ * @param aliases the head's own tensor when it is stored although tied, with the embedding's name
  */
 record TiedHead(Linear linear, Map<String, String> aliases) {
 
-  private static final String HEAD = "lm_head.weight";
-
   /**
-   * @param embedding name of the token embedding inside the base model
+   * @param weights of the whole checkpoint
+   * @param head the module that would hold a matrix of its own
    * @throws MismatchException when the two are tied and stored with different values
    */
-  static TiedHead of(
-      ModelConfig config, Weights weights, String embedding, int vocabulary, int width) {
-    if (!config.flag("tie_word_embeddings", true)) {
-      return new TiedHead(
-          weights.linear("lm_head", width, vocabulary, Layout.OUT_IN, Bias.NO), Map.of());
-    }
-    Parameter table = weights.inOptional("transformer").parameter(embedding, vocabulary, width);
-    Optional<TensorView> stored = weights.find(HEAD);
-    stored.ifPresent(head -> requireEqual(weights, head, embedding));
+  static TiedHead of(Weights weights, Embedding tokens, String head) {
+    Parameter table = tokens.table();
+    Optional<TensorView> stored = weights.find(head + ".weight");
+    stored.ifPresent(matrix -> requireEqual(weights, matrix, table));
     return new TiedHead(
         new Linear.Dense(table, Layout.OUT_IN, Optional.empty()),
-        stored.isPresent() ? Map.of(HEAD, table.name()) : Map.of());
+        stored.map(matrix -> Map.of(matrix.name(), table.name())).orElse(Map.of()));
   }
 
-  private static void requireEqual(Weights weights, TensorView head, String embedding) {
-    TensorView table = weights.inOptional("transformer").find(embedding).orElseThrow();
+  private static void requireEqual(Weights weights, TensorView head, Parameter embedding) {
+    TensorView table = weights.find(embedding.name()).orElseThrow();
     if (!sameValues(head, table)) {
       throw new MismatchException(
           "tied weights differ",

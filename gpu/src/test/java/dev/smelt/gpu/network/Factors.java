@@ -8,16 +8,18 @@ import java.util.List;
 import java.util.Random;
 import java.util.regex.Pattern;
 
-/** Tiny models whose block matrices are random factors of rank 3. */
+/** Tiny models whose block matrices, and heads of their own, are random factors of rank 3. */
 public final class Factors {
 
   private static final int RANK = 3;
   private static final Pattern BLOCK_MATRIX =
-      Pattern.compile("(.*\\.(c_attn|c_proj|c_fc|query|key|value|dense))\\.weight");
+      Pattern.compile(
+          "((.*\\.)?(c_attn|c_proj|c_fc|query|key|value|dense\\w*|\\w+_proj|query_key_value"
+              + "|lm_head|embed_out|score))\\.weight");
 
   private Factors() {}
 
-  /** Replaces every block matrix; GPT-2 stores them [in, out], the factors are [out, in]. */
+  /** Replaces every such matrix; GPT-2 stores them [in, out], the factors are [out, in]. */
   public static TinyModel ofEveryModule(TinyModel dense) {
     Random random = new Random(99);
     TinyModel model = dense;
@@ -31,8 +33,10 @@ public final class Factors {
               .without(module + ".weight")
               .without(module + ".bias")
               .withTensor(module + ".BLinear.weight", TinyModels.random(random, RANK, in))
-              .withTensor(module + ".ALinear.weight", TinyModels.random(random, out, RANK))
-              .withTensor(module + ".ALinear.bias", dense.tensor(module + ".bias"));
+              .withTensor(module + ".ALinear.weight", TinyModels.random(random, out, RANK));
+      if (dense.has(module + ".bias")) {
+        model = model.withTensor(module + ".ALinear.bias", dense.tensor(module + ".bias"));
+      }
     }
     return model;
   }

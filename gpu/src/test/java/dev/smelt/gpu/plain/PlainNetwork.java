@@ -8,15 +8,19 @@ public final class PlainNetwork {
 
   private PlainNetwork() {}
 
-  /** Log-probabilities: [T][vocabulary] of a window, [1][classes] of a labelled sequence. */
+  /** Logits: [T][vocabulary] of a window, [1][classes] of a labelled sequence. */
+  public static double[][] logits(TinyModel model, Example example) {
+    return switch (example) {
+      case Example.Window window -> languageModel(model, window.ids());
+      case Example.Labelled labelled -> classifier(model, labelled);
+      case Example.Masked _, Example.Values _ ->
+          throw new IllegalArgumentException(example.toString());
+    };
+  }
+
+  /** Log-probabilities, likewise. */
   public static double[][] logProbabilities(TinyModel model, Example example) {
-    double[][] logits =
-        switch (example) {
-          case Example.Window window -> languageModel(model, window.ids());
-          case Example.Labelled labelled -> classifier(model, labelled);
-          case Example.Masked _, Example.Values _ ->
-              throw new IllegalArgumentException(example.toString());
-        };
+    double[][] logits = logits(model, example);
     for (int t = 0; t < logits.length; t++) {
       logits[t] = PlainMath.logSoftmax(logits[t]);
     }
@@ -24,6 +28,13 @@ public final class PlainNetwork {
   }
 
   private static double[][] languageModel(TinyModel model, int[] tokens) {
+    String type = (String) model.config("model_type", "");
+    if (type.equals("gpt_neox")) {
+      return PlainNeoX.logits(model, PlainNeoX.hidden(model, tokens));
+    }
+    if (!type.equals("gpt2")) {
+      return PlainDecoder.logits(model, PlainDecoder.hidden(model, tokens));
+    }
     String head =
         Boolean.FALSE.equals(model.config("tie_word_embeddings", true))
             ? "lm_head.weight"
@@ -32,8 +43,13 @@ public final class PlainNetwork {
   }
 
   private static double[][] classifier(TinyModel model, Example.Labelled example) {
-    if (model.has("score.weight")) {
-      double[][] hidden = gpt2(model, example.ids());
+    if (model.has("score.weight") || model.has("score.BLinear.weight")) {
+      double[][] hidden =
+          switch ((String) model.config("model_type", "")) {
+            case "gpt2" -> gpt2(model, example.ids());
+            case "gpt_neox" -> PlainNeoX.hidden(model, example.ids());
+            default -> PlainDecoder.hidden(model, example.ids());
+          };
       double[][] last = {hidden[hidden.length - 1]};
       return PlainMath.linear(model, "score", false, last);
     }

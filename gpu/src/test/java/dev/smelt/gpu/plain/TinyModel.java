@@ -11,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
+import tools.jackson.databind.node.NullNode;
 
 /**
  * A model small enough for plain Java: config and tensors by name. All values are exact in f32, so
@@ -29,6 +30,9 @@ public final class TinyModel {
       return values[i * (int) shape.size(1) + j];
     }
   }
+
+  /** The value {@code null} of a key in the config. */
+  public static final Object NULL = NullNode.getInstance();
 
   private final Map<String, Object> config;
   private final Map<String, Tensor> tensors;
@@ -65,6 +69,12 @@ public final class TinyModel {
   public TinyModel withConfig(String key, Object value) {
     Map<String, Object> changed = new LinkedHashMap<>(config);
     changed.put(key, value);
+    return new TinyModel(changed, tensors);
+  }
+
+  public TinyModel withoutConfig(String key) {
+    Map<String, Object> changed = new LinkedHashMap<>(config);
+    changed.remove(key);
     return new TinyModel(changed, tensors);
   }
 
