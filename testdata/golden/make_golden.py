@@ -109,6 +109,71 @@ def gpt2_logits(config, w, tokens):
     return layer_norm(x, w, "transformer.ln_f", eps) @ w["transformer.wte.weight"].T
 
 
+# ---------------------------------------------------------------- Llama
+
+
+def rms_norm(x, weight, eps):
+    return x * torch.rsqrt((x * x).mean(-1, keepdim=True) + eps) * weight
+
+
+def turned(x, theta):
+    """Rotary positions of one head, [tokens, width].
+
+    Features i and i + width/2 are the real and imaginary part of a number that is multiplied with
+    e^(1j * position * theta^(-2i/width)). Angles in f64, as their definition has no rounding.
+    """
+    tokens, width = x.shape
+    half = width // 2
+    speed = theta ** (-2 * torch.arange(half, dtype=torch.float64) / width)
+    angle = torch.arange(tokens, dtype=torch.float64)[:, None] * speed
+    turn = torch.polar(torch.ones_like(angle), angle)
+    turn = torch.complex(turn.real.to(x.dtype), turn.imag.to(x.dtype))
+    y = torch.complex(x[:, :half].contiguous(), x[:, half:].contiguous()) * turn
+    return torch.cat([y.real, y.imag], -1)
+
+
+def llama_logits(config, w, tokens):
+    """Logits [tokens, vocabulary] of one sequence, head by head.
+
+    Query head h shares its keys and values with the others of its group: those of head
+    h // (heads / shared). The output head is a matrix of its own.
+    """
+    eps = config["rms_norm_eps"]
+    heads, shared = config["num_attention_heads"], config["num_key_value_heads"]
+    size = config["hidden_size"] // heads
+    future = torch.ones(len(tokens), len(tokens), dtype=torch.bool).triu(1)
+    x = w["model.embed_tokens.weight"][tokens]
+
+    def linear(x, name):
+        return x @ w[name + ".weight"].T
+
+    for i in range(config["num_hidden_layers"]):
+        p = f"model.layers.{i}."
+        h = rms_norm(x, w[p + "input_layernorm.weight"], eps)
+        q, k, v = (linear(h, p + f"self_attn.{n}_proj").split(size, -1) for n in "qkv")
+        mixed = []
+        for head in range(heads):
+            group = head // (heads // shared)
+            query, key = (turned(t, config["rope_theta"]) for t in (q[head], k[group]))
+            scores = (query @ key.T / math.sqrt(size)).masked_fill(future, -math.inf)
+            mixed.append(scores.softmax(-1) @ v[group])
+        x = x + linear(torch.cat(mixed, -1), p + "self_attn.o_proj")
+        h = rms_norm(x, w[p + "post_attention_layernorm.weight"], eps)
+        gate = linear(h, p + "mlp.gate_proj")
+        h = gate * torch.sigmoid(gate) * linear(h, p + "mlp.up_proj")
+        x = x + linear(h, p + "mlp.down_proj")
+    return linear(rms_norm(x, w["model.norm.weight"], eps), "lm_head")
+
+
+# ---------------------------------------------------------------- language models
+
+LOGITS = {"gpt2": gpt2_logits, "llama": llama_logits}
+
+
+def causal_logits(config, w, tokens):
+    return LOGITS[config["model_type"]](config, w, tokens)
+
+
 def windows(path, size, count):
     """(inputs, targets) of the first windows: window i reads t[i*size ..] and predicts one later.
 
@@ -124,12 +189,12 @@ def windows(path, size, count):
     ]
 
 
-def gpt2_eval(model, text):
+def causal_eval(model, text):
     config, w = model
     loss, hits, count = 0.0, 0, 0
     with torch.no_grad():
         for inputs, targets in windows(text, EVAL_WINDOW, EVAL_WINDOWS):
-            logits = gpt2_logits(config, w, inputs)
+            logits = causal_logits(config, w, inputs)
             loss += F.cross_entropy(logits, targets, reduction="none").double().sum().item()
             hits += (logits.argmax(-1) == targets).sum().item()
             count += len(targets)
@@ -323,13 +388,13 @@ def fisher(w, count, terms):
     return {name: t / count for name, t in total.items()}
 
 
-def gpt2_fisher(model, text):
+def causal_fisher(model, text):
     """Empirical; an example is a window, its log-likelihood the sum over its tokens."""
     config, w = model
 
     def terms():
         for inputs, targets in windows(text, FISHER_WINDOW, FISHER_WINDOWS):
-            loss = F.cross_entropy(gpt2_logits(config, w, inputs), targets, reduction="sum")
+            loss = F.cross_entropy(causal_logits(config, w, inputs), targets, reduction="sum")
             yield [(1.0, -loss)]
 
     return fisher(w, FISHER_WINDOWS, terms())
@@ -468,29 +533,32 @@ def compute(root, dtype=torch.float32):
         return load_model(os.path.join(root, name), dtype)
 
     drama, scripture, bert = model("gpt2-drama"), model("gpt2-scripture"), model("bert-base")
+    llama = model("llama-drama")
     vocab = os.path.join(root, "bert-base", "vocab.txt")
     tokenizer, whole_words = WordPiece(vocab), WordPiece(vocab, whole_words=True)
     rows = read_rows(text("reviews.dev.tsv"), tokenizer)
     whole_rows = read_rows(text("reviews.dev.tsv"), whole_words)
     texts = ("drama.val.txt", "scripture.val.txt")
     evaluation = {
-        "gpt2-drama": {t: gpt2_eval(drama, text(t)) for t in texts},
-        "gpt2-scripture": {t: gpt2_eval(scripture, text(t)) for t in texts},
+        "gpt2-drama": {t: causal_eval(drama, text(t)) for t in texts},
+        "gpt2-scripture": {t: causal_eval(scripture, text(t)) for t in texts},
+        "llama-drama": {t: causal_eval(llama, text(t)) for t in texts},
         "bert-base": {"reviews.dev.tsv": bert_eval(bert, rows)},
         "bert-base.whole-words": {"reviews.dev.tsv": bert_eval(bert, whole_rows)},
     }
-    drama_diag = gpt2_fisher(drama, text("drama.train.txt"))
-    statistics = {
-        "gpt2-drama.empirical": fisher_entry(
-            "gpt2-drama",
+    statistics = {}
+    diagonals = {}
+    for name, network in (("gpt2-drama", drama), ("llama-drama", llama)):
+        diagonals[name] = causal_fisher(network, text("drama.train.txt"))
+        statistics[f"{name}.empirical"] = fisher_entry(
+            name,
             "drama.train.txt",
             "empirical",
             FISHER_WINDOWS,
-            drama_diag,
+            diagonals[name],
             tokens=FISHER_WINDOWS * FISHER_WINDOW,
             window=FISHER_WINDOW,
         )
-    }
     first = rows[:FISHER_ROWS]
     # These rows have no contractions, so that the Fisher does not hang on how they are cut.
     if any(a.tolist() != b.tolist() for (a, _), (b, _) in zip(first, whole_rows)):
@@ -508,7 +576,7 @@ def compute(root, dtype=torch.float32):
         "eval.json": evaluation,
         "fisher.json": statistics,
         "tokens.json": token_entries(tokenizer, whole_words),
-        "lowrank.json": lowrank(*drama, drama_diag),
+        "lowrank.json": lowrank(*drama, diagonals["gpt2-drama"]),
     }
 
 

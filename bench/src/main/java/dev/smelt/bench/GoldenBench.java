@@ -51,17 +51,24 @@ final class GoldenBench {
   private void evaluations() throws IOException {
     out.println("| model | data | loss | off by | accuracy | off by |");
     out.println("|---|---|---|---|---|---|");
-    for (String model : List.of("gpt2-base", "gpt2-drama", "gpt2-scripture", "gpt2-almanac")) {
-      JsonNode expected = json(models.resolve(model).resolve("reference.json"));
-      for (String domain : DOMAINS) {
-        row(model, domain, eval(models.resolve(model), domain), expected.path(domain));
+    for (String family : List.of("gpt2", "llama")) {
+      for (String training : List.of("base", "drama", "scripture", "almanac")) {
+        String model = family + "-" + training;
+        JsonNode expected = json(models.resolve(model).resolve("reference.json"));
+        for (String domain : DOMAINS) {
+          row(model, domain, eval(models.resolve(model), domain), expected.path(domain));
+        }
       }
     }
     for (String model : List.of("bert-base", "bert-halfa", "bert-halfb")) {
-      JsonNode found = smelt("eval", models.resolve(model), "--data", text.resolve("sst2.dev.tsv"));
-      JsonNode expected = json(models.resolve(model).resolve("reference.json")).path("dev");
-      row(model, "sst2.dev", found, expected);
+      classifier(model, "sst2.dev", "dev");
     }
+    classifier("gpt2-source", "source.dev", "source.dev");
+  }
+
+  private void classifier(String model, String data, String key) throws IOException {
+    JsonNode found = smelt("eval", models.resolve(model), "--data", text.resolve(data + ".tsv"));
+    row(model, data, found, json(models.resolve(model).resolve("reference.json")).path(key));
   }
 
   private JsonNode eval(Path model, String domain) {
@@ -95,17 +102,19 @@ final class GoldenBench {
         "| Fisher of | batch | examples/s | worst tensor | its ‖ΔF‖/‖F‖ | its ‖F‖ | next worst |");
     out.println("|---|---|---|---|---|---|---|");
     for (int batch : List.of(1, 8)) {
-      fisher(
-          folder,
-          "gpt2-drama",
-          batch,
-          "drama.train.txt",
-          "--seq-len",
-          128,
-          "--samples",
-          16,
-          "--labels",
-          "empirical");
+      for (String model : List.of("gpt2-drama", "llama-drama")) {
+        fisher(
+            folder,
+            model,
+            batch,
+            "drama.train.txt",
+            "--seq-len",
+            128,
+            "--samples",
+            16,
+            "--labels",
+            "empirical");
+      }
       fisher(folder, "bert-base", batch, "sst2.dev.tsv", "--samples", 64, "--labels", "expected");
     }
   }

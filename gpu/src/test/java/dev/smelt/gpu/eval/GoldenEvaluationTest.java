@@ -51,7 +51,9 @@ class GoldenEvaluationTest {
     "gpt2-drama,drama",
     "gpt2-drama,scripture",
     "gpt2-scripture,drama",
-    "gpt2-scripture,scripture"
+    "gpt2-scripture,scripture",
+    "llama-drama,drama",
+    "llama-drama,scripture"
   })
   void agreesOnLanguageModels(String model, String domain) throws IOException {
     String text = domain + ".val.txt";

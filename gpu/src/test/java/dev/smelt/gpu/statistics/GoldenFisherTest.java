@@ -44,6 +44,7 @@ class GoldenFisherTest {
   @CsvSource({
     "gpt2-drama.empirical,1",
     "gpt2-drama.empirical,8",
+    "llama-drama.empirical,8",
     "bert-base.empirical,8",
     "bert-base.expected,1",
     "bert-base.expected,8"
