@@ -38,7 +38,7 @@ record DecoderFamily(
     NORMS_ABOUT_ONE,
     /** Embeddings are multiplied with √width. */
     SCALED_EMBEDDINGS,
-    /** The activation is {@code hidden_activation}, the tanh approximation of GELU at first. */
+    /** The activation is {@code hidden_activation}, the tanh approximation of GELU if absent. */
     GELU,
     /** What attention and perceptron give is normalised too. */
     OUTPUT_NORMS,

@@ -3,6 +3,7 @@ package dev.smelt.gpu.network;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import dev.smelt.formats.ModelConfig;
+import dev.smelt.formats.UnsupportedException;
 import dev.smelt.gpu.layer.Activation;
 import dev.smelt.gpu.layer.Layout;
 import dev.smelt.gpu.layer.Linear;
@@ -11,6 +12,7 @@ import dev.smelt.gpu.layer.Weights;
 import dev.smelt.gpu.layer.Weights.Bias;
 import dev.smelt.gpu.network.DecoderFamily.Trait;
 import dev.smelt.gpu.torch.ScriptFunctions;
+import java.util.Optional;
 
 /**
  * The perceptron of a {@link DecoderBlock}: down(activation(gate x) ⊙ up x) (Shazeer 2020).
@@ -47,20 +49,30 @@ record GatedPerceptron(
     return (x, tape) -> new NDList(gate.forward(x, tape), up.forward(x, tape));
   }
 
-  /**
-   * The first Gemma configs said {@code hidden_act} gelu and meant the approximation, which
-   * transformers takes for them as long as {@code hidden_activation} says nothing else.
-   */
   private static Activation activation(
       DecoderFamily family, ModelConfig config, ScriptFunctions functions) {
     String act = config.text("hidden_act").orElse("silu");
-    if (!family.has(Trait.GELU)) {
-      return Activation.named(act, config.where() + "|hidden_act", functions);
+    return family.has(Trait.GELU)
+        ? Activation.named(gelu(config), config.where() + "|hidden_activation", functions)
+        : Activation.named(act, config.where() + "|hidden_act", functions);
+  }
+
+  /**
+   * The first Gemma configs said {@code hidden_act} gelu and meant the tanh approximation. Versions
+   * of transformers disagree on whether any other {@code hidden_act} counts.
+   */
+  private static String gelu(ModelConfig config) {
+    String usual = "gelu_pytorch_tanh";
+    String act = config.text("hidden_act").orElse(usual);
+    Optional<String> activation = config.text("hidden_activation");
+    if (activation.isEmpty() && !act.equals("gelu") && !act.equals(usual)) {
+      throw new UnsupportedException(
+          "activation not supported",
+          config.where() + "|hidden_act",
+          "found " + act + " and no hidden_activation",
+          "name the one that is meant as hidden_activation");
     }
-    String usual =
-        config.text("hidden_act").filter(name -> !name.equals("gelu")).orElse("gelu_pytorch_tanh");
-    String name = config.text("hidden_activation").orElse(usual);
-    return Activation.named(name, config.where() + "|hidden_activation", functions);
+    return activation.orElse(usual);
   }
 
   NDArray forward(NDArray x, Tape tape) {

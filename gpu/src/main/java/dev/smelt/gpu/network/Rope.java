@@ -6,13 +6,14 @@ import dev.smelt.formats.UnsupportedException;
 import dev.smelt.gpu.layer.Rotary;
 import dev.smelt.gpu.layer.RotaryFrequencies;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.OptionalInt;
 import java.util.Set;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Rotary position embedding as a config asks for it: in {@code rope_parameters}, or in {@code
- * rope_scaling} and keys beside it.
+ * Rotary position embedding as a config asks for it: in {@code rope_scaling} and keys beside it, or
+ * in {@code rope_parameters}.
  *
  * @param maxPositions tokens that a sequence may have
  */
@@ -74,7 +75,7 @@ record Rope(Rotary rotary, int maxPositions) {
     double theta = rope.number("rope_theta", config.number(dialect.theta(), DEFAULT_THETA));
     Configs.requirePositive(config, dialect.theta(), theta);
     int positions = config.size("max_position_embeddings");
-    String type = rope.text("rope_type").or(() -> rope.text("type")).orElse("default");
+    String type = type(rope);
     if (dialect.longRope().contains(type)) {
       return new Rope(
           new Rotary(longRope(config, rope, dialect, theta, dims, positions)), positions);
@@ -87,7 +88,7 @@ record Rope(Rotary rotary, int maxPositions) {
       case "dynamic" ->
           new Rope(
               new Rotary(new RopeScaling.Dynamic(theta, dims, factor(rope), positions)),
-              (int) (factor(rope) * positions));
+              Math.max(positions, (int) (factor(rope) * positions)));
       case "llama3" -> new Rope(new Rotary(llama3(rope, theta, dims, trained)), positions);
       case "yarn" -> {
         RopeScaling.Yarn yarn = yarn(rope, theta, dims, trained, positions);
@@ -102,11 +103,21 @@ record Rope(Rotary rotary, int maxPositions) {
     };
   }
 
-  /** {@code rope_parameters}, {@code rope_scaling}, or an empty object. */
+  private static String type(ModelConfig rope) {
+    for (String key : List.of("rope_type", "type")) {
+      JsonNode type = rope.get(key);
+      if (!type.isMissingNode() && !type.isNull()) {
+        return type.asString(type.toString());
+      }
+    }
+    return "default";
+  }
+
+  /** Which of the two objects says anything, in the order of transformers; or an empty one. */
   private static ModelConfig object(ModelConfig config) {
-    for (String key : new String[] {"rope_parameters", "rope_scaling"}) {
+    for (String key : List.of("rope_scaling", "rope_parameters")) {
       JsonNode node = config.get(key);
-      if (!node.isMissingNode() && !node.isNull()) {
+      if (!node.isMissingNode() && !node.isNull() && !(node.isObject() && node.isEmpty())) {
         String where = config.where() + "|" + key;
         if (node.valueStream().anyMatch(JsonNode::isObject)) {
           throw new UnsupportedException(
@@ -118,7 +129,7 @@ record Rope(Rotary rotary, int maxPositions) {
         return ModelConfig.parse(node.toString().getBytes(StandardCharsets.UTF_8), where);
       }
     }
-    return ModelConfig.parse("{}");
+    return ModelConfig.parse("{}".getBytes(StandardCharsets.UTF_8), config.where());
   }
 
   /** Features of a head that turn. */
@@ -146,7 +157,7 @@ record Rope(Rotary rotary, int maxPositions) {
   /** Tokens of the sequences before stretching, where the config says so. */
   private static OptionalInt trained(ModelConfig config, ModelConfig rope, Dialect dialect) {
     String key = "original_max_position_embeddings";
-    for (ModelConfig place : new ModelConfig[] {config, rope}) {
+    for (ModelConfig place : List.of(config, rope)) {
       if (place.integer(key).isPresent()) {
         return OptionalInt.of(place.size(key));
       }

@@ -251,11 +251,9 @@ class DecoderTest {
     TinyModel gemma = TinyDecoders.languageModel("gemma");
     assertLogits(gemma.withConfig("hidden_activation", "relu"));
     LogitAssertions.assertLogits(folder, gemma.withConfig("hidden_act", "gelu"), gemma, WINDOWS);
-    LogitAssertions.assertLogits(
-        folder,
-        gemma.withConfig("hidden_act", "silu"),
-        gemma.withConfig("hidden_activation", "silu"),
-        WINDOWS);
+    TinyModel other = gemma.withConfig("hidden_act", "silu");
+    refuses(other, UnsupportedException.class, "silu", "hidden_activation");
+    assertLogits(other.withConfig("hidden_activation", "tanh"));
   }
 
   @Test
@@ -317,6 +315,7 @@ class DecoderTest {
             .withConfig("max_position_embeddings", 4)
             .withConfig("rope_theta", 50.0);
     assertLogits(llama.withConfig(key, Map.of("rope_type", "default")));
+    assertLogits(llama.withConfig(key, TinyModel.NULL));
     assertChanged(llama, llama.withConfig(key, Map.of("type", "linear", "factor", 3)));
     assertChanged(llama, llama.withConfig(key, Map.of("rope_type", "dynamic", "factor", 2.5)));
     assertChanged(llama, llama.withConfig(key, yarn()));
@@ -327,6 +326,20 @@ class DecoderTest {
     assertChanged(llama, llama.withConfig(key, llama3()));
     assertChanged(
         llama, llama.withConfig(key, with(with(yarn(), "rope_theta", 7.0), "beta_fast", 2)));
+  }
+
+  @Test
+  void prefersTheOlderSpellingOfScaling() {
+    TinyModel older =
+        TinyDecoders.languageModel("llama")
+            .withConfig("rope_scaling", Map.of("type", "linear", "factor", 3));
+    TinyModel both = older.withConfig("rope_parameters", Map.of("rope_type", "default"));
+    LogitAssertions.assertLogits(folder, both, older, WINDOWS);
+    TinyModel empty =
+        TinyDecoders.languageModel("llama")
+            .withConfig("rope_scaling", Map.of())
+            .withConfig("rope_parameters", Map.of("type", "linear", "factor", 3));
+    LogitAssertions.assertLogits(folder, empty, older, WINDOWS);
   }
 
   private static Map<String, Object> with(Map<String, Object> options, String key, Object value) {
@@ -399,6 +412,10 @@ class DecoderTest {
             "rope_parameters", Map.of("full_attention", Map.of("rope_type", "default"))),
         UnsupportedException.class,
         "per type of layer");
+    refuses(
+        llama.withConfig("rope_scaling", Map.of("rope_type", 3)),
+        UnsupportedException.class,
+        "found 3");
     refuses(
         llama.withConfig("rope_scaling", Map.of("type", "linear", "factor", 0)),
         CorruptException.class,
