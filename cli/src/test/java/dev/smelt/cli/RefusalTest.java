@@ -338,6 +338,25 @@ class RefusalTest {
   }
 
   @Test
+  void optionsOfOtherKindsOfData() {
+    for (List<String> option :
+        List.of(
+            List.of("--size", "8"),
+            List.of("--normalize", "0,0,0/1,1,1"),
+            List.of("--mask-rate", "0.5"),
+            List.of("--mask-seed", "1"))) {
+      smelt("eval", DRAMA, "--data", DRAMA_TEXT, option.getFirst(), option.getLast())
+          .refused(ExitCode.USAGE, option.getFirst() + " has no effect on", "drama.train.txt");
+      smelt("diff", DRAMA, SCRIPTURE, option.getFirst(), option.getLast())
+          .refused(ExitCode.USAGE, option.getFirst() + " has no effect without --data");
+    }
+    smelt("eval", DRAMA, "--data", DRAMA_TEXT, "--size", "big")
+        .refused(ExitCode.USAGE, "no such size of an image: big");
+    smelt("eval", DRAMA, "--data", TESTDATA)
+        .refused(ExitCode.USAGE, "images for a network that does language modelling");
+  }
+
+  @Test
   void networkThatIsUnknown() {
     Path mamba =
         TestCheckpoints.folder(

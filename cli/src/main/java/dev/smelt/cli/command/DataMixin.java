@@ -4,11 +4,15 @@ import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.UsageException;
 import dev.smelt.gpu.data.DataOptions;
 import dev.smelt.gpu.data.Dataset;
+import dev.smelt.gpu.data.ImageSize;
+import dev.smelt.gpu.data.Normalization;
 import dev.smelt.gpu.data.Tokenizer;
 import dev.smelt.gpu.data.Tokenizers;
 import dev.smelt.gpu.network.Network;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.TreeMap;
@@ -17,6 +21,8 @@ import picocli.CommandLine.Option;
 
 /** Options of commands that run a network over data. */
 final class DataMixin {
+
+  static final String KINDS = ".txt, .jsonl, .tsv, .safetensors or a folder of images.";
 
   private static final int DEFAULT_BATCH = 8;
 
@@ -45,6 +51,35 @@ final class DataMixin {
           "Examples at a time; changes memory and speed, and the last digits of results (8).")
   private @Nullable Integer batch;
 
+  @Option(
+      names = "--size",
+      paramLabel = "H|HxW",
+      description =
+          "Of images: scale by the one factor that makes them just cover HxW (bilinear,"
+              + " antialiased; H alone: the short side becomes H), then cut out the middle. Without"
+              + " it they must have the network's size.")
+  private @Nullable String size;
+
+  @Option(
+      names = "--normalize",
+      paramLabel = "MEAN/DEVIATION",
+      description =
+          "Of images: values, 0 to 1, minus MEAN and over DEVIATION, each for red, green and blue:"
+              + " 0.485,0.456,0.406/0.229,0.224,0.225 (as they are).")
+  private @Nullable String normalize;
+
+  @Option(
+      names = "--mask-rate",
+      paramLabel = "P",
+      description = "Of masked language models: probability with which a token is hidden (0.15).")
+  private @Nullable Double maskRate;
+
+  @Option(
+      names = "--mask-seed",
+      paramLabel = "SEED",
+      description = "Of masked language models: which tokens are hidden (0).")
+  private @Nullable Long maskSeed;
+
   OptionalInt givenBatch() {
     return batch == null ? OptionalInt.empty() : OptionalInt.of(batch);
   }
@@ -60,7 +95,11 @@ final class DataMixin {
             "--seq-len", seqLen != null,
             "--samples", samples != null,
             "--shuffle", shuffle != null,
-            "--batch", batch != null);
+            "--batch", batch != null,
+            "--size", size != null,
+            "--normalize", normalize != null,
+            "--mask-rate", maskRate != null,
+            "--mask-seed", maskSeed != null);
     for (Map.Entry<String, Boolean> option : new TreeMap<>(given).entrySet()) {
       if (option.getValue()) {
         throw new UsageException(
@@ -73,12 +112,16 @@ final class DataMixin {
     return new DataOptions(
         seqLen == null ? OptionalInt.empty() : OptionalInt.of(seqLen),
         samples == null ? OptionalInt.empty() : OptionalInt.of(samples),
-        shuffle == null ? OptionalLong.empty() : OptionalLong.of(shuffle));
+        shuffle == null ? OptionalLong.empty() : OptionalLong.of(shuffle),
+        Optional.ofNullable(size).map(ImageSize::parse),
+        Optional.ofNullable(normalize).map(Normalization::parse),
+        maskRate == null ? OptionalDouble.empty() : OptionalDouble.of(maskRate),
+        maskSeed == null ? OptionalLong.empty() : OptionalLong.of(maskSeed));
   }
 
-  /** The examples in {@code file}, cut into tokens as the model wants them. */
+  /** The examples in {@code file}, made ready as the model wants them. */
   Dataset read(Path file, Checkpoint checkpoint, Network network) {
-    try (Tokenizer tokenizer = Tokenizers.forCheckpoint(checkpoint)) {
+    try (Tokenizer tokenizer = Tokenizers.whenNeeded(checkpoint)) {
       return Dataset.read(file, tokenizer, network.input(), options());
     }
   }

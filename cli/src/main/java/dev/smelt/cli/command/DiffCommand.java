@@ -49,7 +49,7 @@ public final class DiffCommand extends SmeltCommand {
   @Option(
       names = "--data",
       paramLabel = "D",
-      description = "Data to measure accuracy on; may be given several times.")
+      description = {"Data to measure accuracy on; may be given several times:", DataMixin.KINDS})
   private List<Path> data = new ArrayList<>();
 
   @Mixin private DataMixin how = new DataMixin();
@@ -123,13 +123,10 @@ public final class DiffCommand extends SmeltCommand {
       notes.add("loss and accuracy are means over the data sets; perplexity is exp of that loss");
     }
     for (DiffReport.Score score : reference.scores()) {
+      String tokens =
+          score.tokens() == null ? "" : String.format(Locale.ROOT, ", %,d tokens", score.tokens());
       notes.add(
-          String.format(
-              Locale.ROOT,
-              "%s: %,d examples, %,d tokens",
-              score.data(),
-              score.examples(),
-              score.tokens()));
+          String.format(Locale.ROOT, "%s: %,d examples%s", score.data(), score.examples(), tokens));
     }
     return notes;
   }

@@ -3,6 +3,7 @@ package dev.smelt.cli.command;
 import dev.smelt.cli.diff.DataNotes;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.gpu.data.Dataset;
+import dev.smelt.gpu.data.Task;
 import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.eval.Evaluation;
 import dev.smelt.gpu.eval.Evaluator;
@@ -29,7 +30,7 @@ public final class EvalCommand extends SmeltCommand {
       names = "--data",
       paramLabel = "D",
       required = true,
-      description = "Data: .txt, .jsonl or .tsv.")
+      description = "Data: " + DataMixin.KINDS)
   private Path data = Path.of("");
 
   @Mixin private DataMixin how = new DataMixin();
@@ -37,7 +38,8 @@ public final class EvalCommand extends SmeltCommand {
   /**
    * In stable keys.
    *
-   * @param loss nats per token, or per example for classifiers
+   * @param loss nats per token predicted, or per example for classifiers
+   * @param tokens none where examples are no sequences of tokens
    */
   record Report(
       String model,
@@ -46,7 +48,7 @@ public final class EvalCommand extends SmeltCommand {
       @Nullable Double perplexity,
       double accuracy,
       long examples,
-      long tokens,
+      @Nullable Long tokens,
       double seconds,
       List<String> notes) {}
 
@@ -65,30 +67,38 @@ public final class EvalCommand extends SmeltCommand {
               found.perplexity().isPresent() ? found.perplexity().getAsDouble() : null,
               found.accuracy(),
               found.examples(),
-              found.tokens(),
+              DataNotes.tokens(found.tokens()),
               found.seconds(),
               DataNotes.of(network, dataset));
-      return Result.of(report, () -> text(report));
+      return Result.of(report, () -> text(report, dataset.task()));
     }
   }
 
-  private static String text(Report report) {
+  private static String text(Report report, Task task) {
     StringBuilder text = new StringBuilder();
     Double perplexity = report.perplexity();
-    boolean language = perplexity != null;
-    line(text, "loss", "%.6f nats per %s".formatted(report.loss(), language ? "token" : "example"));
+    String each = task.predictsTokens() ? "token" : "example";
+    line(text, "loss", "%.6f nats per %s".formatted(report.loss(), each));
     if (perplexity != null) {
       line(text, "perplexity", "%.4f".formatted(perplexity));
     }
-    line(
-        text,
-        "accuracy",
-        "%.4f of the %s".formatted(report.accuracy(), language ? "next token" : "class"));
-    line(text, "examples", "%,d (%,d tokens)".formatted(report.examples(), report.tokens()));
-    double rate = report.tokens() / report.seconds();
-    line(text, "time", "%.2f s, %,.0f tokens/s".formatted(report.seconds(), rate));
+    line(text, "accuracy", "%.4f of the %s".formatted(report.accuracy(), predicted(task)));
+    Long tokens = report.tokens();
+    String count = tokens == null ? "" : " (%,d tokens)".formatted(tokens);
+    line(text, "examples", "%,d%s".formatted(report.examples(), count));
+    double rate = (tokens == null ? report.examples() : tokens) / report.seconds();
+    String unit = tokens == null ? "examples" : "tokens";
+    line(text, "time", "%.2f s, %,.0f %s/s".formatted(report.seconds(), rate, unit));
     report.notes().forEach(note -> text.append(note).append('\n'));
     return text.toString();
+  }
+
+  private static String predicted(Task task) {
+    return switch (task) {
+      case LANGUAGE_MODELING -> "next token";
+      case MASKED_LANGUAGE_MODELING -> "hidden token";
+      case CLASSIFICATION -> "class";
+    };
   }
 
   private static void line(StringBuilder text, String key, String value) {

@@ -51,7 +51,7 @@ public final class FisherCommand extends SmeltCommand {
       names = "--data",
       paramLabel = "D",
       required = true,
-      description = "Data: .txt, .jsonl or .tsv.")
+      description = "Data: " + DataMixin.KINDS)
   private Path data = Path.of("");
 
   @Option(
@@ -80,7 +80,7 @@ public final class FisherCommand extends SmeltCommand {
       List<String> statistics,
       String labels,
       long examples,
-      long tokens,
+      @Nullable Long tokens,
       double seconds,
       int batch,
       @Nullable Double relativeStandardError,
@@ -116,12 +116,12 @@ public final class FisherCommand extends SmeltCommand {
   }
 
   /** What a run must agree in with one that it continues. */
-  private static Map<String, String> identity(String model, Dataset dataset, FisherOptions chosen) {
+  private Map<String, String> identity(String model, Dataset dataset, FisherOptions chosen) {
     return Map.of(
         "model", model,
         "data", dataset.sha256(),
         "examples", String.valueOf(dataset.examples().size()),
-        "seq_len", dataset.seqLen().toString(),
+        "data options", how.options().toString(),
         "statistics", chosen.statistics().toString(),
         "labels", chosen.labels().toString(),
         "seed", String.valueOf(chosen.seed()));
@@ -148,7 +148,7 @@ public final class FisherCommand extends SmeltCommand {
         chosen.statistics().stream().map(Statistic::toString).toList(),
         chosen.labels().toString(),
         course.examples(),
-        course.tokens(),
+        DataNotes.tokens(course.tokens()),
         course.seconds(),
         course.batch(),
         error.isPresent() ? error.getAsDouble() : null,
@@ -176,15 +176,16 @@ public final class FisherCommand extends SmeltCommand {
 
   private static String text(Report report) {
     StringBuilder text = new StringBuilder();
+    Long tokens = report.tokens();
     text.append(
         String.format(
             Locale.ROOT,
-            "%s of %s, %s labels: %,d examples, %,d tokens, %.2f s, %.1f examples/s%n",
+            "%s of %s, %s labels: %,d examples%s, %.2f s, %.1f examples/s%n",
             String.join(", ", report.statistics()),
             report.model(),
             report.labels(),
             report.examples(),
-            report.tokens(),
+            tokens == null ? "" : String.format(Locale.ROOT, ", %,d tokens", tokens),
             report.seconds(),
             report.examples() / report.seconds()));
     Double error = report.relativeStandardError();

@@ -4,11 +4,17 @@ import dev.smelt.gpu.data.Dataset;
 import dev.smelt.gpu.network.Network;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** What a reader of numbers should know of how they came about. */
 public final class DataNotes {
 
   private DataNotes() {}
+
+  /** For a report: nothing where examples are no sequences of tokens. */
+  public static @Nullable Long tokens(long count) {
+    return count == 0 ? null : Long.valueOf(count);
+  }
 
   public static List<String> of(Network network, Dataset dataset) {
     List<String> notes = new ArrayList<>();

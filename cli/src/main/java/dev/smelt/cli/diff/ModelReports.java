@@ -62,7 +62,7 @@ public record ModelReports(
     }
     List<Score> scores = new ArrayList<>();
     try (Network network = Network.load(checkpoint, device.get());
-        Tokenizer tokenizer = Tokenizers.forCheckpoint(checkpoint)) {
+        Tokenizer tokenizer = Tokenizers.whenNeeded(checkpoint)) {
       for (Path file : data) {
         Dataset dataset = Dataset.read(file, tokenizer, network.input(), options);
         DataNotes.of(network, dataset).forEach(note -> notes.add(checkpoint.path() + ": " + note));
@@ -74,7 +74,7 @@ public record ModelReports(
                 found.perplexity().isPresent() ? found.perplexity().getAsDouble() : null,
                 found.accuracy(),
                 found.examples(),
-                found.tokens()));
+                DataNotes.tokens(found.tokens())));
       }
     }
     return scores;

@@ -60,14 +60,18 @@ public record DiffReport(
     }
   }
 
-  /** A model on one data set. */
+  /**
+   * A model on one data set.
+   *
+   * @param tokens none where examples are no sequences of tokens
+   */
   public record Score(
       String data,
       double loss,
       @Nullable Double perplexity,
       double accuracy,
       long examples,
-      long tokens) {}
+      @Nullable Long tokens) {}
 
   /**
    * One tensor of the dense models.

@@ -128,7 +128,7 @@ final class Samples {
 
   /** Hostile wherever a string may be; numbers that are none. */
   static DiffReport hostile() {
-    Score score = new Score(HOSTILE, Double.NaN, Double.POSITIVE_INFINITY, 0, 0, 0);
+    Score score = new Score(HOSTILE, Double.NaN, Double.POSITIVE_INFINITY, 0, 0, 0L);
     Model model =
         new Model(
             HOSTILE,
@@ -140,7 +140,7 @@ final class Samples {
             Double.NaN,
             Double.POSITIVE_INFINITY,
             0.0,
-            List.of(score, new Score("b" + HOSTILE, 1, null, 1, 1, 1)));
+            List.of(score, new Score("b" + HOSTILE, 1, null, 1, 1, 1L)));
     return new DiffReport(
         model,
         model,
@@ -176,14 +176,14 @@ final class Samples {
         Math.exp(loss),
         (dramaAccuracy + scriptureAccuracy) / 2,
         List.of(
-            new Score("drama.val.txt", dramaLoss, Math.exp(dramaLoss), dramaAccuracy, 40, 10_240),
+            new Score("drama.val.txt", dramaLoss, Math.exp(dramaLoss), dramaAccuracy, 40, 10_240L),
             new Score(
                 "scripture.val.txt",
                 scriptureLoss,
                 Math.exp(scriptureLoss),
                 scriptureAccuracy,
                 40,
-                10_240)));
+                10_240L)));
   }
 
   private static Model bare(Model model) {

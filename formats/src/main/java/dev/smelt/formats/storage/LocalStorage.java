@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -74,8 +75,17 @@ final class LocalStorage implements Storage {
 
   @Override
   public List<Path> files(Path folder) {
+    return entries(folder, Files::isRegularFile);
+  }
+
+  @Override
+  public List<Path> folders(Path folder) {
+    return entries(folder, Files::isDirectory);
+  }
+
+  private static List<Path> entries(Path folder, Predicate<Path> wanted) {
     try (Stream<Path> entries = Files.list(folder)) {
-      return entries.filter(Files::isRegularFile).sorted().toList();
+      return entries.filter(wanted).sorted().toList();
     } catch (IOException e) {
       throw new StorageException("cannot list", folder, e);
     }

@@ -31,6 +31,9 @@ public interface Storage {
   /** The files of a folder, without sub-folders, by name. */
   List<Path> files(Path folder);
 
+  /** The sub-folders of a folder, by name. */
+  List<Path> folders(Path folder);
+
   /** A small file as a whole; refused above {@code limit} bytes. */
   byte[] read(Path file, long limit);
 

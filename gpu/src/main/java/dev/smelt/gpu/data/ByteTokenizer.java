@@ -3,6 +3,7 @@ package dev.smelt.gpu.data;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * Token id = byte of the UTF-8 text. There are no special tokens; a pair is one after the other.
@@ -45,6 +46,16 @@ final class ByteTokenizer implements Tokenizer {
     int[] segments = new int[tokens.length];
     Arrays.fill(segments, firstKept, segments.length, 1);
     return new Sequence(tokens, segments, tokens.length < first.length + second.length);
+  }
+
+  @Override
+  public OptionalInt maskToken() {
+    return OptionalInt.empty();
+  }
+
+  @Override
+  public boolean isSpecial(int token) {
+    return false;
   }
 
   @Override

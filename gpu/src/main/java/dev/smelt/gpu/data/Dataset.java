@@ -1,12 +1,13 @@
 package dev.smelt.gpu.data;
 
+import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.UnsupportedException;
 import dev.smelt.formats.UsageException;
-import dev.smelt.formats.manifest.Hashing;
+import dev.smelt.formats.storage.Storage;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
@@ -14,7 +15,8 @@ import java.util.stream.Stream;
  * Examples for a network, in file order.
  *
  * @param file where they come from
- * @param sha256 of that file, in lower-case hex
+ * @param sha256 of that file, in lower-case hex; for a folder, of a list of the hashes and names of
+ *     its files
  * @param task what is to be predicted of them
  * @param examples at least one
  * @param seqLen the longest an example could be, in tokens; empty where examples are no sequences
@@ -28,6 +30,9 @@ public record Dataset(
     OptionalInt seqLen,
     long truncated) {
 
+  private static final Set<String> ARCHIVES =
+      Set.of("zip", "tar", "gz", "tgz", "bz2", "xz", "zst", "7z");
+
   public Dataset {
     examples = List.copyOf(examples);
     if (examples.isEmpty()) {
@@ -36,55 +41,55 @@ public record Dataset(
   }
 
   /**
-   * Reads a file by its ending:
+   * Reads a file by its ending, or a folder of images:
    *
    * <ul>
-   *   <li>{@code .txt}, for language models: window i has the inputs from token i·T on, T of them,
-   *       and as targets the same shifted by one; a last window that is not full is dropped;
-   *   <li>{@code .jsonl}, an object per line: {@code {"text"}} for language models, each line a
-   *       text of its own; {@code {"text", "label"}}, {@code {"text", "pair", "label"}} or {@code
-   *       {"input_ids", "label"}} for classifiers; other keys do not matter;
-   *   <li>{@code .tsv}, for classifiers: text, TAB, label.
+   *   <li>{@code .txt}, for networks that predict tokens. Language models: window i has the inputs
+   *       from token i·T on, T of them, and as targets the same shifted by one. Masked language
+   *       models: windows of T tokens with special tokens around each, some of them hidden. A last
+   *       window that is not full is dropped;
+   *   <li>{@code .jsonl}, an object per line: {@code {"text"}} for networks that predict tokens,
+   *       each line a text of its own; {@code {"text", "label"}}, {@code {"text", "pair", "label"}}
+   *       or {@code {"input_ids", "label"}} for classifiers; other keys do not matter;
+   *   <li>{@code .tsv}, for classifiers: text, TAB, label;
+   *   <li>{@code .safetensors}: token ids [N, T], with labels [N] for classifiers and without for
+   *       language models; or tensors [N, …] with labels [N] for networks of images;
+   *   <li>a folder {@code class/*.png}, {@code .jpg} or {@code .jpeg}, for networks of images.
    * </ul>
    *
-   * <p>A label is the index or the name of a class.
+   * <p>A label is the index or the name of a class. Where the network says nothing of what it takes
+   * ({@link InputSpec.Open}), the data decide: {@code .txt} is for a language model, {@code
+   * .jsonl}, {@code .tsv} and images for classifiers.
    *
-   * @throws UsageException when file and network do not go together
+   * @param tokenizer used for text only
+   * @throws UsageException when file and network do not go together, or an option has no effect
    * @throws dev.smelt.formats.BadInputException naming file and line
    */
   public static Dataset read(Path file, Tokenizer tokenizer, InputSpec input, DataOptions options) {
-    if (!(input instanceof InputSpec.Tokens tokens)) {
-      throw new UnsupportedException("unknown kind of data", file.toString(), "", "");
+    if (!Storage.local().exists(file)) {
+      throw new NotFoundException("no such data", file.toString(), "", "check the path");
     }
-    int seqLen = options.seqLen().orElse(tokens.maxPositions());
-    if (seqLen > tokens.maxPositions()) {
-      throw new UsageException(
-          "--seq-len "
-              + seqLen
-              + " is beyond the network's "
-              + tokens.maxPositions()
-              + " positions",
-          "use at most " + tokens.maxPositions());
+    if (Storage.local().isFolder(file)) {
+      return ImageFolder.read(file, input, options);
     }
-    String name = file.toString().toLowerCase(Locale.ROOT);
-    String ending = name.substring(name.lastIndexOf('.') + 1);
-    ExampleReader reader = new ExampleReader(file, tokenizer, tokens, seqLen);
-    List<Example> examples =
-        switch (ending) {
-          case "txt" -> reader.windows(options);
-          case "jsonl" -> reader.jsonLines(options);
-          case "tsv" -> reader.tabbedLines(options);
-          default ->
-              throw new UnsupportedException(
-                  "unknown kind of data", file.toString(), "expected .txt, .jsonl or .tsv", "");
-        };
-    return new Dataset(
-        file,
-        Hashing.sha256(file),
-        tokens.task(),
-        examples,
-        OptionalInt.of(seqLen),
-        reader.truncated());
+    String ending = ImageFolder.ending(file);
+    if (TextFile.ENDINGS.contains(ending)) {
+      return TextFile.read(file, ending, tokenizer, input, options);
+    }
+    if (ending.equals("safetensors")) {
+      return TensorFile.read(file, input, options);
+    }
+    String advice = "";
+    if (ImageFolder.ENDINGS.contains(ending)) {
+      advice = "give the folder that holds the folders of the classes";
+    } else if (ARCHIVES.contains(ending)) {
+      advice = "unpack it and give the folder or file inside";
+    }
+    throw new UnsupportedException(
+        "unknown kind of data",
+        file.toString(),
+        "expected .txt, .jsonl, .tsv, .safetensors or a folder of images",
+        advice);
   }
 
   /** At most {@code size} examples from {@code first} on. */

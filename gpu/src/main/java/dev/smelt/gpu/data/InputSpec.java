@@ -38,5 +38,10 @@ public sealed interface InputSpec {
     public List<String> labels() {
       return List.of();
     }
+
+    /** Sequences of unknown bounds: nothing is checked of length, vocabulary and classes. */
+    Tokens tokens(Task task) {
+      return new Tokens(task, Integer.MAX_VALUE, Integer.MAX_VALUE, List.of());
+    }
   }
 }

@@ -8,7 +8,9 @@ import java.io.IOException;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.stream.LongStream;
+import org.jspecify.annotations.Nullable;
 
 /** A tokenizer described by a tokenizer.json, run by Hugging Face's own library. */
 final class LibraryTokenizer implements Tokenizer {
@@ -18,6 +20,9 @@ final class LibraryTokenizer implements Tokenizer {
   private final String where;
   private final HuggingFaceTokenizer whole;
   private final Map<Integer, HuggingFaceTokenizer> cutting = new HashMap<>();
+
+  /** Read when first asked for: large vocabularies take a while. */
+  private @Nullable SpecialTokens special;
 
   /**
    * @param json content of a tokenizer.json
@@ -81,6 +86,25 @@ final class LibraryTokenizer implements Tokenizer {
     return pair.isPresent()
         ? tokenizer.encode(text, pair.get(), true, false)
         : tokenizer.encode(text, true, false);
+  }
+
+  @Override
+  public OptionalInt maskToken() {
+    return special().mask();
+  }
+
+  @Override
+  public boolean isSpecial(int token) {
+    return special().ids().contains(token);
+  }
+
+  private SpecialTokens special() {
+    SpecialTokens known = special;
+    if (known == null) {
+      known = SpecialTokens.of(json, where);
+      special = known;
+    }
+    return known;
   }
 
   private static int[] ints(long[] values) {

@@ -1,6 +1,7 @@
 package dev.smelt.gpu.data;
 
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /** Turns text into token ids. */
 public interface Tokenizer extends AutoCloseable {
@@ -26,6 +27,12 @@ public interface Tokenizer extends AutoCloseable {
    * is too few, the end of the longer text is cut off and the special tokens stay.
    */
   Sequence encode(String text, Optional<String> pair, int maxLength);
+
+  /** The token that hides another one, where the model was trained with such. */
+  OptionalInt maskToken();
+
+  /** Whether a token stands for no text: beginning, end, padding, unknown, mask. */
+  boolean isSpecial(int token);
 
   @Override
   void close();

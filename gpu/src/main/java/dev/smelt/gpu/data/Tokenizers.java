@@ -63,6 +63,15 @@ public final class Tokenizers {
         "save the tokenizer as tokenizer.json in the model's folder");
   }
 
+  /**
+   * As {@link #forCheckpoint}, looked for when it is first needed: not all data are text.
+   *
+   * @param checkpoint open for as long as the tokenizer is used
+   */
+  public static Tokenizer whenNeeded(Checkpoint checkpoint) {
+    return new LazyTokenizer(() -> forCheckpoint(checkpoint));
+  }
+
   private static Tokenizer wordPiece(Path file, boolean lowerCase) {
     List<String> lines = Lines.of(Lines.decode(read(file), file.toString()));
     byte[] json = WordPiece.toTokenizerJson(lines, lowerCase, file.toString());

@@ -1,4 +1,4 @@
-/** Text files turned into batches of token ids. */
+/** Texts, images and tensors turned into batches for networks. */
 @NullMarked
 package dev.smelt.gpu.data;
 

@@ -5,13 +5,13 @@ import java.util.OptionalDouble;
 /**
  * How well a network predicts data.
  *
- * @param loss mean negative log-likelihood in nats: per token for language modelling, per example
- *     for classification
- * @param perplexity e^loss, of language models
+ * @param loss mean negative log-likelihood in nats: per token predicted, or per example for
+ *     classification
+ * @param perplexity e^loss, where tokens are predicted
  * @param accuracy fraction of predictions whose most likely token or class is right; of equals the
  *     first counts
  * @param examples windows or sequences
- * @param tokens input tokens, padding not counted
+ * @param tokens input tokens, padding not counted; 0 where examples are no sequences
  * @param seconds wall-clock time of the evaluation
  */
 public record Evaluation(

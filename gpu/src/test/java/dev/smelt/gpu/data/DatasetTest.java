@@ -15,8 +15,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.OptionalInt;
-import java.util.OptionalLong;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -223,7 +221,7 @@ class DatasetTest {
     refuses(
         () -> read(file("a.csv", "a"), LANGUAGE, DataOptions.ALL),
         UnsupportedException.class,
-        "expected .txt, .jsonl or .tsv");
+        "expected .txt, .jsonl, .tsv, .safetensors or a folder of images");
     refuses(
         () -> read(folder.resolve("none.txt"), LANGUAGE, DataOptions.ALL),
         NotFoundException.class,
@@ -238,6 +236,97 @@ class DatasetTest {
         UsageException.class,
         "no examples",
         "empty.tsv");
+  }
+
+  @Test
+  void letsTheDataDecideForScripts() {
+    InputSpec open = new InputSpec.Open();
+    Dataset text = read(file("a.txt", "abcdefg"), open, DataOptions.ALL.withSeqLen(3));
+    assertThat(text.task()).isEqualTo(Task.LANGUAGE_MODELING);
+    assertThat(inputs(text)).containsExactly("abc", "def");
+    Dataset lines = read(file("a.tsv", "abcdefghijklm\t7\nx\t0\n"), open, DataOptions.ALL);
+    assertThat(lines.task()).isEqualTo(Task.CLASSIFICATION);
+    assertThat(label(lines, 0)).isEqualTo(7);
+    assertThat(inputs(lines)).containsExactly("abcdefghijklm", "x");
+    assertThat(lines.seqLen()).isEmpty();
+    Dataset ids =
+        read(file("a.jsonl", "{\"input_ids\": [70000], \"label\": 1}"), open, DataOptions.ALL);
+    assertThat(((Example.Labelled) ids.examples().getFirst()).ids()).containsExactly(70_000);
+    refuses(
+        () -> read(file("b.txt", "abc"), open, DataOptions.ALL),
+        UsageException.class,
+        "b.txt",
+        "add --seq-len");
+    refuses(
+        () -> read(file("b.tsv", "abc\tgood"), open, DataOptions.ALL),
+        UsageException.class,
+        "b.tsv:1",
+        "'good'",
+        "whole numbers");
+    refuses(
+        () -> read(file("c.tsv", "abc\t-1"), open, DataOptions.ALL), UsageException.class, "'-1'");
+  }
+
+  @Test
+  void looksForTheTokenizerOnlyWhereThereIsText() {
+    InputSpec open = new InputSpec.Open();
+    Tokenizer none =
+        new LazyTokenizer(
+            () -> {
+              throw new NotFoundException("no tokenizer", "", "", "");
+            });
+    Path ids = file("a.jsonl", "{\"input_ids\": [1], \"label\": 1}");
+    assertThat(Dataset.read(ids, none, open, DataOptions.ALL).examples()).hasSize(1);
+    Path text = file("a.tsv", "a\t1");
+    refuses(
+        () -> Dataset.read(text, none, open, DataOptions.ALL),
+        NotFoundException.class,
+        "no tokenizer");
+    none.close();
+  }
+
+  @Test
+  void refusesWhatIsNoData() {
+    for (String ending : List.of("zip", "tar", "tar.gz", "tar.zst", "tar.xz", "TGZ")) {
+      refuses(
+          () -> read(file("images." + ending, "x"), CLASSES, DataOptions.ALL),
+          UnsupportedException.class,
+          "images." + ending,
+          "unpack it");
+    }
+    InputSpec images = new InputSpec.Images(3, 8, 8, List.of("no", "yes"));
+    refuses(
+        () -> read(file("a.tsv", "a\t1"), images, DataOptions.ALL),
+        UsageException.class,
+        "a.tsv",
+        "folder of images");
+    refuses(
+        () -> read(folder.resolve("nowhere"), images, DataOptions.ALL),
+        NotFoundException.class,
+        "nowhere");
+  }
+
+  @Test
+  void refusesOptionsThatChangeNothing() {
+    Path file = file("a.tsv", "a\t1");
+    refuses(
+        () -> read(file, CLASSES, DataOptions.ALL.withSize(new ImageSize(2, 2))),
+        UsageException.class,
+        "--size has no effect on",
+        "a.tsv");
+    Normalization normalization = Normalization.parse("0,0,0/1,1,1");
+    refuses(
+        () -> read(file, CLASSES, DataOptions.ALL.withNormalization(normalization)),
+        UsageException.class,
+        "--normalize");
+    refuses(
+        () -> read(file, CLASSES, DataOptions.ALL.withMaskRate(0.5)),
+        UsageException.class,
+        "--mask-rate");
+    refuses(
+        () -> read(file, CLASSES, DataOptions.ALL.withMaskSeed(1)),
+        UsageException.class,
+        "--mask-seed");
   }
 
   @Test
@@ -269,9 +358,7 @@ class DatasetTest {
     refuses(() -> DataOptions.ALL.withSeqLen(0), UsageException.class, "--seq-len 0");
     refuses(() -> DataOptions.ALL.withSamples(0), UsageException.class, "--samples 0");
     refuses(
-        () -> new DataOptions(OptionalInt.empty(), OptionalInt.empty(), OptionalLong.of(1)),
-        UsageException.class,
-        "--shuffle without --samples");
+        () -> DataOptions.ALL.withShuffle(1), UsageException.class, "--shuffle without --samples");
   }
 
   private static void refuses(
