@@ -1,5 +1,7 @@
 package dev.smelt.gpu;
 
+import dev.smelt.formats.Shape;
+import dev.smelt.gpu.data.Batch;
 import dev.smelt.gpu.data.Dataset;
 import dev.smelt.gpu.data.Example;
 import dev.smelt.gpu.data.Task;
@@ -45,13 +47,48 @@ public final class TestData {
     return examples;
   }
 
+  /** Sequences of these lengths with every other token hidden, the second half a segment 1. */
+  public static List<Example> masked(int... lengths) {
+    Random random = new Random(9);
+    List<Example> examples = new ArrayList<>();
+    for (int length : lengths) {
+      int[] segments = new int[length];
+      int[] targets = new int[length];
+      for (int t = 0; t < length; t++) {
+        segments[t] = t < (length + 1) / 2 ? 0 : 1;
+        targets[t] = t % 2 == 0 ? random.nextInt(TinyModels.VOCABULARY) : Batch.NO_TARGET;
+      }
+      examples.add(new Example.Masked(tokens(random, length), segments, targets));
+    }
+    return examples;
+  }
+
+  /** Random images of this shape. */
+  public static List<Example> images(int count, long... sizes) {
+    Random random = new Random(10);
+    Shape shape = Shape.of(sizes);
+    List<Example> examples = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      float[] values = new float[(int) shape.elements()];
+      for (int j = 0; j < values.length; j++) {
+        values[j] = (float) random.nextGaussian();
+      }
+      examples.add(
+          new Example.Values(
+              shape,
+              (target, at) -> System.arraycopy(values, 0, target, at, values.length),
+              random.nextInt(TinyModels.CLASSES)));
+    }
+    return examples;
+  }
+
   private static int[] tokens(Random random, int length) {
     return random.ints(length, 0, TinyModels.VOCABULARY).toArray();
   }
 
   /** Tokens of an example. */
   public static int length(Example example) {
-    return ((Example.Sequence) example).length();
+    return example instanceof Example.Sequence sequence ? sequence.length() : 0;
   }
 
   public static Dataset dataset(List<Example> examples) {

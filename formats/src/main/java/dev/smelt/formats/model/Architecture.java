@@ -50,25 +50,6 @@ public record Architecture(
               Rule.of("(lm_head|score)\\.(weight|bias)", TensorRole.HEAD),
               BIASES));
 
-  private static final Architecture BERT =
-      new Architecture(
-          "bert",
-          "bert.",
-          Map.of("cls.predictions.decoder.weight", "embeddings.word_embeddings.weight"),
-          List.of(
-              FACTORS,
-              Rule.of("embeddings\\.position_ids", TensorRole.BUFFER),
-              Rule.of(".*LayerNorm\\.(weight|bias|gamma|beta)", TensorRole.NORM),
-              Rule.of("embeddings\\.\\w+_embeddings\\.weight", TensorRole.EMBEDDING),
-              Rule.of("(pooler|classifier|cls)\\..*", TensorRole.HEAD),
-              Rule.of(
-                  "encoder\\.layer\\.\\d+\\.attention\\.self\\.(query|key|value)\\.weight",
-                  TensorRole.LINEAR),
-              Rule.of(
-                  "encoder\\.layer\\.\\d+\\.(attention\\.output|intermediate|output)\\.dense\\.weight",
-                  TensorRole.LINEAR),
-              BIASES));
-
   /** For networks without rules of their own: what the names of most families have in common. */
   private static final Architecture GENERAL =
       new Architecture(
@@ -87,12 +68,8 @@ public record Architecture(
               Rule.of(".*\\.weight", TensorRole.LINEAR)));
 
   private static final Map<String, Architecture> KNOWN =
-      Stream.concat(Stream.of(GPT2, BERT), DecoderNames.all().stream())
+      Stream.concat(Stream.of(GPT2), EncoderNames.all().stream())
           .collect(Collectors.toUnmodifiableMap(Architecture::modelType, known -> known));
-
-  /** Where the config does not say whether word embeddings are tied, these do not tie them. */
-  private static final Set<String> UNTIED =
-      Set.of("gpt_neox", "llama", "mistral", "phi3", "qwen2", "qwen3");
 
   public Architecture {
     tied = Map.copyOf(tied);

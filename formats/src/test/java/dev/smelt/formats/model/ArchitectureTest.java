@@ -66,82 +66,86 @@ class ArchitectureTest {
 
   @ParameterizedTest
   @CsvSource({
-    "embed_tokens.weight, 2, EMBEDDING",
-    "layers.0.input_layernorm.weight, 1, NORM",
-    "layers.0.post_attention_layernorm.weight, 1, NORM",
-    "layers.11.pre_feedforward_layernorm.weight, 1, NORM",
-    "layers.11.post_feedforward_layernorm.weight, 1, NORM",
-    "layers.3.self_attn.q_norm.weight, 1, NORM",
-    "layers.3.self_attn.k_norm.weight, 1, NORM",
-    "norm.weight, 1, NORM",
-    "layers.3.self_attn.q_proj.weight, 2, LINEAR",
-    "layers.3.self_attn.k_proj.weight, 2, LINEAR",
-    "layers.3.self_attn.v_proj.weight, 2, LINEAR",
-    "layers.3.self_attn.o_proj.weight, 2, LINEAR",
-    "layers.3.self_attn.qkv_proj.weight, 2, LINEAR",
-    "layers.3.self_attn.q_proj.bias, 1, BIAS",
-    "layers.3.mlp.gate_proj.weight, 2, LINEAR",
-    "layers.3.mlp.up_proj.weight, 2, LINEAR",
-    "layers.3.mlp.gate_up_proj.weight, 2, LINEAR",
-    "layers.3.mlp.down_proj.weight, 2, LINEAR",
-    "layers.3.mlp.down_proj.bias, 1, BIAS",
-    "layers.3.mlp.down_proj.BLinear.weight, 2, FACTOR",
-    "layers.3.self_attn.rotary_emb.inv_freq, 1, BUFFER",
-    "layers.3.self_attn.o_proj.weight, 3, OTHER",
+    "embeddings.word_embeddings.weight, 2, EMBEDDING",
+    "embeddings.position_embeddings.weight, 2, EMBEDDING",
+    "embeddings.position_ids, 2, BUFFER",
+    "embeddings.LayerNorm.weight, 1, NORM",
+    "encoder.layer.3.attention.output.LayerNorm.bias, 1, NORM",
+    "encoder.layer.3.attention.self.query.weight, 2, LINEAR",
+    "encoder.layer.3.attention.self.query.bias, 1, BIAS",
+    "encoder.layer.3.attention.output.dense.weight, 2, LINEAR",
+    "encoder.layer.3.intermediate.dense.weight, 2, LINEAR",
+    "encoder.layer.3.output.dense.BLinear.weight, 2, FACTOR",
+    "classifier.dense.weight, 2, HEAD",
+    "classifier.out_proj.bias, 1, HEAD",
+    "lm_head.dense.weight, 2, HEAD",
+    "lm_head.layer_norm.weight, 1, NORM",
+    "lm_head.bias, 1, HEAD",
+    "lm_head.decoder.weight, 2, HEAD",
     "something.else, 2, OTHER"
   })
-  void llamaAndItsKin(String name, int rank, TensorRole role) {
-    for (String type : List.of("llama", "mistral", "qwen2", "qwen3", "phi3", "gemma", "gemma2")) {
-      assertThat(of(type).isKnown()).isTrue();
-      assertThat(role(type, name, rank)).isEqualTo(role);
-      assertThat(role(type, "model." + name, rank)).isEqualTo(role);
-    }
+  void roberta(String name, int rank, TensorRole role) {
+    assertThat(role("roberta", name, rank)).isEqualTo(role);
+    assertThat(role("roberta", "roberta." + name, rank)).isEqualTo(role);
   }
 
   @ParameterizedTest
   @CsvSource({
-    "embed_in.weight, 2, EMBEDDING",
-    "layers.0.input_layernorm.weight, 1, NORM",
-    "layers.0.post_attention_layernorm.bias, 1, NORM",
-    "final_layer_norm.weight, 1, NORM",
-    "layers.3.attention.query_key_value.weight, 2, LINEAR",
-    "layers.3.attention.query_key_value.bias, 1, BIAS",
-    "layers.3.attention.dense.weight, 2, LINEAR",
-    "layers.3.mlp.dense_h_to_4h.weight, 2, LINEAR",
-    "layers.3.mlp.dense_4h_to_h.weight, 2, LINEAR",
-    "layers.3.mlp.dense_4h_to_h.bias, 1, BIAS",
-    "layers.3.mlp.dense_4h_to_h.ALinear.bias, 1, FACTOR",
-    "layers.3.attention.bias, 4, BUFFER",
-    "layers.3.attention.masked_bias, 0, BUFFER",
-    "layers.3.attention.rotary_emb.inv_freq, 1, BUFFER",
+    "embeddings.word_embeddings.weight, 2, EMBEDDING",
+    "embeddings.position_embeddings.weight, 2, EMBEDDING",
+    "embeddings.LayerNorm.weight, 1, NORM",
+    "transformer.layer.0.attention.q_lin.weight, 2, LINEAR",
+    "transformer.layer.0.attention.out_lin.weight, 2, LINEAR",
+    "transformer.layer.0.attention.out_lin.bias, 1, BIAS",
+    "transformer.layer.0.sa_layer_norm.weight, 1, NORM",
+    "transformer.layer.0.output_layer_norm.bias, 1, NORM",
+    "transformer.layer.0.ffn.lin1.weight, 2, LINEAR",
+    "transformer.layer.0.ffn.lin2.weight, 2, LINEAR",
+    "transformer.layer.0.ffn.lin2.ALinear.weight, 2, FACTOR",
+    "pre_classifier.weight, 2, HEAD",
+    "classifier.bias, 1, HEAD",
+    "vocab_transform.weight, 2, HEAD",
+    "vocab_layer_norm.weight, 1, NORM",
+    "vocab_projector.bias, 1, HEAD",
     "something.else, 2, OTHER"
   })
-  void gptNeoX(String name, int rank, TensorRole role) {
-    assertThat(role("gpt_neox", name, rank)).isEqualTo(role);
-    assertThat(role("gpt_neox", "gpt_neox." + name, rank)).isEqualTo(role);
+  void distilbert(String name, int rank, TensorRole role) {
+    assertThat(role("distilbert", name, rank)).isEqualTo(role);
+    assertThat(role("distilbert", "distilbert." + name, rank)).isEqualTo(role);
   }
 
   @ParameterizedTest
   @CsvSource({
-    "gpt2, true",
-    "bert, true",
-    "gemma, true",
-    "gemma2, true",
-    "llama, false",
-    "mistral, false",
-    "qwen2, false",
-    "qwen3, false",
-    "phi3, false",
-    "gpt_neox, false",
-    "another, true"
+    "embeddings.cls_token, 3, EMBEDDING",
+    "embeddings.position_embeddings, 3, EMBEDDING",
+    "embeddings.patch_embeddings.projection.weight, 4, OTHER",
+    "embeddings.patch_embeddings.projection.bias, 1, BIAS",
+    "encoder.layer.0.layernorm_before.weight, 1, NORM",
+    "encoder.layer.0.layernorm_after.bias, 1, NORM",
+    "encoder.layer.0.attention.attention.key.weight, 2, LINEAR",
+    "encoder.layer.0.attention.attention.key.bias, 1, BIAS",
+    "encoder.layer.0.attention.output.dense.weight, 2, LINEAR",
+    "encoder.layer.0.intermediate.dense.weight, 2, LINEAR",
+    "encoder.layer.0.output.dense.weight, 2, LINEAR",
+    "layernorm.weight, 1, NORM",
+    "classifier.weight, 2, HEAD",
+    "pooler.dense.weight, 2, HEAD"
   })
-  void tiesEmbeddingsAsTheFamilyDoesUnlessTheConfigSays(String type, boolean usual) {
-    String config = "{\"model_type\": \"" + type + "\"";
-    assertThat(of(type).isTied(ModelConfig.parse(config + "}"))).isEqualTo(usual);
-    for (boolean said : new boolean[] {true, false}) {
-      String more = config + ", \"tie_word_embeddings\": " + said + "}";
-      assertThat(of(type).isTied(ModelConfig.parse(more))).isEqualTo(said);
-    }
+  void vit(String name, int rank, TensorRole role) {
+    assertThat(role("vit", name, rank)).isEqualTo(role);
+    assertThat(role("vit", "vit." + name, rank)).isEqualTo(role);
+  }
+
+  @Test
+  void tiedDecodersOfMaskedModels() {
+    String words = "embeddings.word_embeddings.weight";
+    assertThat(of("bert").tied())
+        .containsEntry("cls.predictions.decoder.weight", words)
+        .containsEntry("cls.predictions.decoder.bias", "cls.predictions.bias");
+    assertThat(of("roberta").tied())
+        .containsEntry("lm_head.decoder.weight", words)
+        .containsEntry("lm_head.decoder.bias", "lm_head.bias");
+    assertThat(of("distilbert").tied()).containsEntry("vocab_projector.weight", words);
   }
 
   @Test

@@ -16,10 +16,11 @@ import java.util.Optional;
  */
 public record MatrixForm(Layout layout, long out, long in, boolean linear) {
 
-  /** Empty for vectors and scalars. */
+  /** Empty for vectors and scalars, and for what is used as a vector in whatever shape it is. */
   public static Optional<MatrixForm> of(TensorInfo parameter, List<Use> uses) {
     Shape shape = parameter.shape();
-    if (shape.rank() < 2 || shape.elements() == 0) {
+    boolean vector = uses.stream().anyMatch(u -> u instanceof Use.Shift || u instanceof Use.Scale);
+    if (shape.rank() < 2 || shape.elements() == 0 || vector) {
       return Optional.empty();
     }
     long first = shape.size(0);

@@ -44,6 +44,10 @@ public final class Tape {
     return new Tape(true);
   }
 
+  boolean isRecording() {
+    return recording;
+  }
+
   /** The output as it is, tapped. */
   NDArray record(NDArray output, Use... uses) {
     return recording ? tapped(output, output.getManager().zeros(new Shape(1)), uses) : output;

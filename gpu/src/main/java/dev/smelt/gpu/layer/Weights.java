@@ -9,6 +9,7 @@ import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.model.LowRank;
+import dev.smelt.gpu.torch.ScriptFunctions;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -147,13 +148,21 @@ public final class Weights {
   }
 
   /**
-   * @param aboutOne whether the stored weights are deviations from 1
+   * A convolution of one group: one in several is stored with fewer inputs and refused for its
+   * shape.
    */
-  public RmsNorm rmsNorm(String module, long width, double epsilon, boolean aboutOne) {
-    return new RmsNorm(
-        parameter(module + ".weight", width),
-        manager.create((float) epsilon),
-        aboutOne ? Optional.of(manager.create(1f)) : Optional.empty());
+  public Convolution convolution(
+      String module,
+      long in,
+      long out,
+      Convolution.Kernel kernel,
+      Bias bias,
+      ScriptFunctions functions) {
+    return new Convolution(
+        parameter(module + ".weight", out, in, kernel.size().get(0), kernel.size().get(1)),
+        bias(module + ".bias", out, bias),
+        kernel,
+        functions);
   }
 
   /** Where the weights come from, for messages. */

@@ -49,6 +49,17 @@ public final class ScriptFunctions implements AutoCloseable {
           return torch.gelu(x, approximate="tanh")
         def silu(self: __torch__.Functions, x: Tensor) -> Tensor:
           return torch.silu(x)
+        def patches(self: __torch__.Functions, x: Tensor, kernel: Tensor) -> Tensor:
+          kh = int(torch.select(kernel, 0, 0))
+          kw = int(torch.select(kernel, 0, 1))
+          dh = int(torch.select(kernel, 0, 2))
+          dw = int(torch.select(kernel, 0, 3))
+          ph = int(torch.select(kernel, 0, 4))
+          pw = int(torch.select(kernel, 0, 5))
+          sh = int(torch.select(kernel, 0, 6))
+          sw = int(torch.select(kernel, 0, 7))
+          y = torch.im2col(x, [kh, kw], [dh, dw], [ph, pw], [sh, sw])
+          return torch.contiguous(torch.transpose(y, 1, 2))
         def add_to_total(self: __torch__.Functions, total: Tensor, trace: Tensor, sums: Tensor) -> Tensor:
           t = torch.add_(trace, torch.sum(sums, dtype=7))
           return torch.add_(total, torch.reshape(sums, torch.size(total)))

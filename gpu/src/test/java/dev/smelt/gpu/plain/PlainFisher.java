@@ -13,7 +13,7 @@ public final class PlainFisher {
 
   private PlainFisher() {}
 
-  /** Σ over examples of (∂ log p(y|x) / ∂θ)² / N, y the label or the next tokens. */
+  /** Σ over examples of (∂ log p(y|x) / ∂θ)² / N, y the label or the tokens to predict. */
   public static Map<String, double[]> empirical(TinyModel model, List<? extends Example> examples) {
     return mean(
         model,
@@ -21,7 +21,7 @@ public final class PlainFisher {
         (example, gradients) -> {
           double sum = 0;
           for (int t = 0; t < gradients.length; t++) {
-            sum += gradients[t][target(example, t)];
+            sum += target(example, t) < 0 ? 0 : gradients[t][target(example, t)];
           }
           return sum * sum;
         });
@@ -42,18 +42,22 @@ public final class PlainFisher {
         });
   }
 
-  /** log p of the label or of the next tokens. */
+  /** log p of the label or of the tokens to predict. */
   public static double logLikelihood(TinyModel model, Example example) {
     double[][] logs = PlainNetwork.logProbabilities(model, example);
     double sum = 0;
     for (int t = 0; t < logs.length; t++) {
-      sum += logs[t][target(example, t)];
+      sum += target(example, t) < 0 ? 0 : logs[t][target(example, t)];
     }
     return sum;
   }
 
+  /** Negative where there is none. */
   private static int target(Example example, int t) {
-    return ((Example.Sequence) example).targets()[t];
+    return switch (example) {
+      case Example.Sequence sequence -> sequence.targets()[t];
+      case Example.Values values -> values.label();
+    };
   }
 
   /** Of the gradients [T][classes] of all log-probabilities to one parameter. */

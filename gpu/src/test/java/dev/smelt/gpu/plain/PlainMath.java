@@ -140,9 +140,9 @@ final class PlainMath {
 
   /** 2/√π e^(−x²) Σ 2ⁿ x^(2n+1) / (2n+1)!!, whose terms all have one sign. */
   private static double erf(double x) {
-    double term = x;
-    double sum = 0;
-    for (int n = 0; n < 200; n++) {
+    double term = 2 * x * x * x / 3;
+    double sum = x;
+    for (int n = 1; n < 200 && Math.abs(term) > 1e-18 * Math.abs(sum); n++) {
       sum += term;
       term *= 2 * x * x / (2 * n + 3);
     }

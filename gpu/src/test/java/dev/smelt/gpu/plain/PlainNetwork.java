@@ -8,13 +8,13 @@ public final class PlainNetwork {
 
   private PlainNetwork() {}
 
-  /** Logits: [T][vocabulary] of a window, [1][classes] of a labelled sequence. */
+  /** Logits: [T][vocabulary] where tokens are predicted, [1][classes] of a labelled example. */
   public static double[][] logits(TinyModel model, Example example) {
     return switch (example) {
       case Example.Window window -> languageModel(model, window.ids());
+      case Example.Masked masked -> PlainEncoder.maskedModel(model, masked);
       case Example.Labelled labelled -> classifier(model, labelled);
-      case Example.Masked _, Example.Values _ ->
-          throw new IllegalArgumentException(example.toString());
+      case Example.Values values -> PlainVit.classifier(model, values);
     };
   }
 
@@ -53,10 +53,7 @@ public final class PlainNetwork {
       double[][] last = {hidden[hidden.length - 1]};
       return PlainMath.linear(model, "score", false, last);
     }
-    double[][] first = {bert(model, example.ids(), example.segments())[0]};
-    double[][] pooled =
-        PlainMath.activate("tanh", PlainMath.linear(model, "bert.pooler.dense", false, first));
-    return PlainMath.linear(model, "classifier", false, pooled);
+    return PlainEncoder.classifier(model, example);
   }
 
   private static double[][] gpt2(TinyModel model, int[] tokens) {
@@ -96,45 +93,7 @@ public final class PlainNetwork {
     return PlainMath.layerNorm(model, "transformer.ln_f", epsilon, x);
   }
 
-  private static double[][] bert(TinyModel model, int[] tokens, int[] segments) {
-    double epsilon = (Double) model.config("layer_norm_eps", 1e-12);
-    String activation = (String) model.config("hidden_act", "gelu");
-    int heads = model.size("num_attention_heads");
-    double scale = 1 / Math.sqrt(model.size("hidden_size") / (double) heads);
-    String embeddings = "bert.embeddings.";
-    double[][] x =
-        PlainMath.sum(
-            PlainMath.rows(model.tensor(embeddings + "word_embeddings.weight"), tokens),
-            PlainMath.sum(
-                PlainMath.rows(model.tensor(embeddings + "token_type_embeddings.weight"), segments),
-                PlainMath.rows(
-                    model.tensor(embeddings + "position_embeddings.weight"),
-                    counting(tokens.length))));
-    x = PlainMath.layerNorm(model, embeddings + "LayerNorm", epsilon, x);
-    for (int i = 0; i < model.size("num_hidden_layers"); i++) {
-      String layer = "bert.encoder.layer." + i + ".";
-      double[][] mixed =
-          PlainMath.attention(
-              PlainMath.linear(model, layer + "attention.self.query", false, x),
-              PlainMath.linear(model, layer + "attention.self.key", false, x),
-              PlainMath.linear(model, layer + "attention.self.value", false, x),
-              heads,
-              scale,
-              false);
-      double[][] attended = PlainMath.linear(model, layer + "attention.output.dense", false, mixed);
-      x =
-          PlainMath.layerNorm(
-              model, layer + "attention.output.LayerNorm", epsilon, PlainMath.sum(attended, x));
-      double[][] inner =
-          PlainMath.activate(
-              activation, PlainMath.linear(model, layer + "intermediate.dense", false, x));
-      double[][] outer = PlainMath.linear(model, layer + "output.dense", false, inner);
-      x = PlainMath.layerNorm(model, layer + "output.LayerNorm", epsilon, PlainMath.sum(outer, x));
-    }
-    return x;
-  }
-
-  private static int[] counting(int length) {
+  static int[] counting(int length) {
     return IntStream.range(0, length).toArray();
   }
 }
