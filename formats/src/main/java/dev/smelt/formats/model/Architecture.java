@@ -68,8 +68,13 @@ public record Architecture(
               Rule.of(".*\\.weight", TensorRole.LINEAR)));
 
   private static final Map<String, Architecture> KNOWN =
-      Stream.concat(Stream.of(GPT2), EncoderNames.all().stream())
+      Stream.of(List.of(GPT2), EncoderNames.all(), DecoderNames.all())
+          .flatMap(List::stream)
           .collect(Collectors.toUnmodifiableMap(Architecture::modelType, known -> known));
+
+  /** Where the config does not say whether word embeddings are tied, these do not tie them. */
+  private static final Set<String> UNTIED =
+      Set.of("gpt_neox", "llama", "mistral", "phi3", "qwen2", "qwen3");
 
   public Architecture {
     tied = Map.copyOf(tied);

@@ -66,6 +66,40 @@ class ArchitectureTest {
 
   @ParameterizedTest
   @CsvSource({
+    "embed_tokens.weight, 2, EMBEDDING",
+    "layers.0.input_layernorm.weight, 1, NORM",
+    "layers.0.post_attention_layernorm.weight, 1, NORM",
+    "layers.11.pre_feedforward_layernorm.weight, 1, NORM",
+    "layers.11.post_feedforward_layernorm.weight, 1, NORM",
+    "layers.3.self_attn.q_norm.weight, 1, NORM",
+    "layers.3.self_attn.k_norm.weight, 1, NORM",
+    "norm.weight, 1, NORM",
+    "layers.3.self_attn.q_proj.weight, 2, LINEAR",
+    "layers.3.self_attn.k_proj.weight, 2, LINEAR",
+    "layers.3.self_attn.v_proj.weight, 2, LINEAR",
+    "layers.3.self_attn.o_proj.weight, 2, LINEAR",
+    "layers.3.self_attn.qkv_proj.weight, 2, LINEAR",
+    "layers.3.self_attn.q_proj.bias, 1, BIAS",
+    "layers.3.mlp.gate_proj.weight, 2, LINEAR",
+    "layers.3.mlp.up_proj.weight, 2, LINEAR",
+    "layers.3.mlp.gate_up_proj.weight, 2, LINEAR",
+    "layers.3.mlp.down_proj.weight, 2, LINEAR",
+    "layers.3.mlp.down_proj.bias, 1, BIAS",
+    "layers.3.mlp.down_proj.BLinear.weight, 2, FACTOR",
+    "layers.3.self_attn.rotary_emb.inv_freq, 1, BUFFER",
+    "layers.3.self_attn.o_proj.weight, 3, OTHER",
+    "something.else, 2, OTHER"
+  })
+  void llamaAndItsKin(String name, int rank, TensorRole role) {
+    for (String type : List.of("llama", "mistral", "qwen2", "qwen3", "phi3", "gemma", "gemma2")) {
+      assertThat(of(type).isKnown()).isTrue();
+      assertThat(role(type, name, rank)).isEqualTo(role);
+      assertThat(role(type, "model." + name, rank)).isEqualTo(role);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
     "embeddings.word_embeddings.weight, 2, EMBEDDING",
     "embeddings.position_embeddings.weight, 2, EMBEDDING",
     "embeddings.position_ids, 2, BUFFER",
@@ -91,6 +125,29 @@ class ArchitectureTest {
 
   @ParameterizedTest
   @CsvSource({
+    "embed_in.weight, 2, EMBEDDING",
+    "layers.0.input_layernorm.weight, 1, NORM",
+    "layers.0.post_attention_layernorm.bias, 1, NORM",
+    "final_layer_norm.weight, 1, NORM",
+    "layers.3.attention.query_key_value.weight, 2, LINEAR",
+    "layers.3.attention.query_key_value.bias, 1, BIAS",
+    "layers.3.attention.dense.weight, 2, LINEAR",
+    "layers.3.mlp.dense_h_to_4h.weight, 2, LINEAR",
+    "layers.3.mlp.dense_4h_to_h.weight, 2, LINEAR",
+    "layers.3.mlp.dense_4h_to_h.bias, 1, BIAS",
+    "layers.3.mlp.dense_4h_to_h.ALinear.bias, 1, FACTOR",
+    "layers.3.attention.bias, 4, BUFFER",
+    "layers.3.attention.masked_bias, 0, BUFFER",
+    "layers.3.attention.rotary_emb.inv_freq, 1, BUFFER",
+    "something.else, 2, OTHER"
+  })
+  void gptNeoX(String name, int rank, TensorRole role) {
+    assertThat(role("gpt_neox", name, rank)).isEqualTo(role);
+    assertThat(role("gpt_neox", "gpt_neox." + name, rank)).isEqualTo(role);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
     "embeddings.word_embeddings.weight, 2, EMBEDDING",
     "embeddings.position_embeddings.weight, 2, EMBEDDING",
     "embeddings.LayerNorm.weight, 1, NORM",
@@ -112,6 +169,29 @@ class ArchitectureTest {
   void distilbert(String name, int rank, TensorRole role) {
     assertThat(role("distilbert", name, rank)).isEqualTo(role);
     assertThat(role("distilbert", "distilbert." + name, rank)).isEqualTo(role);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "gpt2, true",
+    "bert, true",
+    "gemma, true",
+    "gemma2, true",
+    "llama, false",
+    "mistral, false",
+    "qwen2, false",
+    "qwen3, false",
+    "phi3, false",
+    "gpt_neox, false",
+    "another, true"
+  })
+  void tiesEmbeddingsAsTheFamilyDoesUnlessTheConfigSays(String type, boolean usual) {
+    String config = "{\"model_type\": \"" + type + "\"";
+    assertThat(of(type).isTied(ModelConfig.parse(config + "}"))).isEqualTo(usual);
+    for (boolean said : new boolean[] {true, false}) {
+      String more = config + ", \"tie_word_embeddings\": " + said + "}";
+      assertThat(of(type).isTied(ModelConfig.parse(more))).isEqualTo(said);
+    }
   }
 
   @ParameterizedTest

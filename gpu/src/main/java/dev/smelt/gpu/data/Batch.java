@@ -1,5 +1,6 @@
 package dev.smelt.gpu.data;
 
+import dev.smelt.formats.MismatchException;
 import java.util.List;
 import java.util.stream.IntStream;
 
@@ -50,6 +51,24 @@ public sealed interface Batch permits TokenBatch, TensorBatch {
   /** The targets as indices: 0 in place of {@link #NO_TARGET}. */
   default int[] targetIndices() {
     return IntStream.of(targets()).map(target -> Math.max(target, 0)).toArray();
+  }
+
+  /**
+   * For networks that say what they predict only when they have run.
+   *
+   * @param classes of the network's output
+   * @throws MismatchException at a target that is none of them
+   */
+  default void requireTargetsBelow(long classes) {
+    for (int target : targets()) {
+      if (target >= classes) {
+        throw new MismatchException(
+            "label outside the network's classes",
+            "examples " + first() + " to " + (first() + size() - 1),
+            "found " + target + ", the network has " + classes,
+            "are these data for another network?");
+      }
+    }
   }
 
   /** As what a network of tokens takes. */

@@ -51,6 +51,7 @@ public final class Evaluator {
 
   private static void add(Sums sums, NDManager manager, Network network, Batch batch) {
     NDArray logits = network.model().logits(manager, batch, Tape.off());
+    batch.requireTargetsBelow(logits.getShape().get(2));
     int perExample = batch.predictionsPerExample();
     NDArray targets = Tensors.ofInts(manager, batch.targetIndices(), batch.size(), perExample, 1);
     float[] likelihoods = logits.logSoftmax(-1).gather(targets, 2).toFloatArray();

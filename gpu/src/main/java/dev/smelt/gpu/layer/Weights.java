@@ -148,6 +148,16 @@ public final class Weights {
   }
 
   /**
+   * @param aboutOne whether the stored weights are deviations from 1
+   */
+  public RmsNorm rmsNorm(String module, long width, double epsilon, boolean aboutOne) {
+    return new RmsNorm(
+        parameter(module + ".weight", width),
+        manager.create((float) epsilon),
+        aboutOne ? Optional.of(manager.create(1f)) : Optional.empty());
+  }
+
+  /**
    * A convolution of one group: one in several is stored with fewer inputs and refused for its
    * shape.
    */

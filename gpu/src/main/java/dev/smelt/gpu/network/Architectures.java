@@ -20,19 +20,57 @@ final class Architectures {
 
   private record Known(String modelType, Builder builder) {}
 
-  private static final SortedMap<String, Known> KNOWN =
-      new TreeMap<>(
-          Map.of(
-              "GPT2LMHeadModel", new Known("gpt2", Gpt2::languageModel),
-              "GPT2ForSequenceClassification", new Known("gpt2", Gpt2::classifier),
-              "BertForSequenceClassification", new Known("bert", Bert::classifier),
-              "BertForMaskedLM", new Known("bert", Bert::maskedModel),
-              "RobertaForSequenceClassification", new Known("roberta", Roberta::classifier),
-              "RobertaForMaskedLM", new Known("roberta", Roberta::maskedModel),
-              "DistilBertForSequenceClassification",
-                  new Known("distilbert", DistilBert::classifier),
-              "DistilBertForMaskedLM", new Known("distilbert", DistilBert::maskedModel),
-              "ViTForImageClassification", new Known("vit", Vit::classifier)));
+  private static final SortedMap<String, Known> KNOWN = new TreeMap<>();
+
+  static {
+    put("bert", "BertForSequenceClassification", Bert::classifier);
+    put("bert", "BertForMaskedLM", Bert::maskedModel);
+    put("roberta", "RobertaForSequenceClassification", Roberta::classifier);
+    put("roberta", "RobertaForMaskedLM", Roberta::maskedModel);
+    put("distilbert", "DistilBertForSequenceClassification", DistilBert::classifier);
+    put("distilbert", "DistilBertForMaskedLM", DistilBert::maskedModel);
+    put("vit", "ViTForImageClassification", Vit::classifier);
+    causal("gpt2", "GPT2LMHeadModel", "GPT2ForSequenceClassification", Gpt2::build);
+    causal("gpt_neox", "GPTNeoX", GptNeoX::build);
+    decoder("gemma", "Gemma", DecoderFamily.GEMMA);
+    decoder("gemma2", "Gemma2", DecoderFamily.GEMMA2);
+    decoder("llama", "Llama", DecoderFamily.LLAMA);
+    decoder("mistral", "Mistral", DecoderFamily.MISTRAL);
+    decoder("phi3", "Phi3", DecoderFamily.PHI3);
+    decoder("qwen2", "Qwen2", DecoderFamily.QWEN2);
+    decoder("qwen3", "Qwen3", DecoderFamily.QWEN3);
+  }
+
+  private static void put(String modelType, String name, Builder builder) {
+    KNOWN.put(name, new Known(modelType, builder));
+  }
+
+  /** As {@link Builder}, for a language model or a classifier. */
+  @FunctionalInterface
+  private interface CausalBuilder {
+    Built build(Task task, ModelConfig config, Weights weights, ScriptFunctions functions);
+  }
+
+  private static void decoder(String modelType, String name, DecoderFamily family) {
+    causal(
+        modelType,
+        name,
+        (task, config, weights, functions) ->
+            Decoder.build(family, task, config, weights, functions));
+  }
+
+  private static void causal(String modelType, String name, CausalBuilder builder) {
+    causal(modelType, name + "ForCausalLM", name + "ForSequenceClassification", builder);
+  }
+
+  private static void causal(
+      String modelType, String languageModel, String classifier, CausalBuilder builder) {
+    KNOWN.put(
+        languageModel,
+        new Known(modelType, (c, w, f) -> builder.build(Task.LANGUAGE_MODELING, c, w, f)));
+    KNOWN.put(
+        classifier, new Known(modelType, (c, w, f) -> builder.build(Task.CLASSIFICATION, c, w, f)));
+  }
 
   private Architectures() {}
 

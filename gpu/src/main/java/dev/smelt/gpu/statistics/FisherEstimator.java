@@ -194,6 +194,7 @@ public final class FisherEstimator {
       if (options.labels() == Labels.EXPECTED && classes > MAX_EXPECTED_CLASSES) {
         throw tooManyClasses("this network has " + classes);
       }
+      examples.requireTargetsBelow(classes);
       List<NDArray> seeds = LogitGradients.of(logits, examples, options.labels(), options.seed());
       Collector collector = new Collector(totals);
       for (int i = 0; i < seeds.size(); i++) {

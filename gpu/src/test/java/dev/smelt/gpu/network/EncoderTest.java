@@ -154,6 +154,20 @@ class EncoderTest {
   }
 
   @Test
+  void refusesLabelsBeyondItsClasses() {
+    List<Example> examples =
+        List.of(
+            new Example.Labelled(new int[2], new int[2], 1),
+            new Example.Labelled(new int[2], new int[2], TinyModels.CLASSES));
+    try (Network network = load(TinyEncoders.roberta())) {
+      assertThatThrownBy(
+              () -> Evaluator.evaluate(network, TestData.dataset(examples), 2, Progress.NONE))
+          .isInstanceOf(MismatchException.class)
+          .hasMessageContainingAll("examples 0 to 1", "found 3", "has 3");
+    }
+  }
+
+  @Test
   void honoursOptions() {
     assertLogits(TinyEncoders.bertMasked().withConfig("hidden_act", "relu"), MASKED);
     assertLogits(TinyEncoders.bertMasked().withConfig("layer_norm_eps", 0.1), MASKED);

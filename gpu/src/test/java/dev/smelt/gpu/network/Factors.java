@@ -14,7 +14,9 @@ public final class Factors {
   private static final int RANK = 3;
   private static final Pattern BLOCK_MATRIX =
       Pattern.compile(
-          "((.*\\.)?(c_attn|c_proj|c_fc|query|key|value|dense|out_proj|\\w_lin|out_lin|lin\\d|vocab_transform|pre_classifier))\\.weight");
+          "((.*\\.)?(c_attn|c_proj|c_fc|query|key|value|dense\\w*|\\w+_proj|query_key_value"
+              + "|\\w_lin|out_lin|lin\\d|vocab_transform|pre_classifier|lm_head|embed_out|score))"
+              + "\\.weight");
 
   private Factors() {}
 

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.smelt.formats.Checkpoint;
-import dev.smelt.formats.Progress;
 import dev.smelt.gpu.TestData;
 import dev.smelt.gpu.TestDevice;
 import dev.smelt.gpu.data.Example;
@@ -62,26 +61,17 @@ class DecoderFisherTest {
     try (Checkpoint checkpoint = Checkpoint.open(model.write(folder));
         Network network = Network.load(checkpoint, TestDevice.get())) {
       for (int batch : new int[] {1, examples.size()}) {
-        Fisher fisher =
-            FisherEstimator.diagonal(
-                network,
-                TestData.dataset(examples),
-                new FisherOptions(labels, batch, 0),
-                Progress.NONE);
-        assertThat(fisher.diagonal()).hasSameSizeAs(expected);
-        fisher
-            .diagonal()
-            .forEach(
-                (info, found) -> {
-                  double[] values = expected.getOrDefault(info.name(), new double[0]);
-                  double allowed = Math.max(TOLERANCE * largest(values), NEGLIGIBLE * largest);
-                  assertThat(found).as(info.name()).hasSameSizeAs(values);
-                  for (int i = 0; i < found.length; i++) {
-                    assertThat((double) found[i])
-                        .as(info.name() + " " + i)
-                        .isCloseTo(values[i], within(allowed));
-                  }
-                });
+        Map<String, double[]> diagonal = Estimates.diagonal(network, examples, labels, batch, 0);
+        assertThat(diagonal).hasSameSizeAs(expected);
+        diagonal.forEach(
+            (name, found) -> {
+              double[] values = expected.getOrDefault(name, new double[0]);
+              double allowed = Math.max(TOLERANCE * largest(values), NEGLIGIBLE * largest);
+              assertThat(found).as(name).hasSameSizeAs(values);
+              for (int i = 0; i < found.length; i++) {
+                assertThat(found[i]).as(name + " " + i).isCloseTo(values[i], within(allowed));
+              }
+            });
       }
     }
   }
