@@ -13,8 +13,7 @@ public final class Bench {
       """
       usage: bench startup LAUNCHER TESTDATA
              bench golden MODELS TEXT REFERENCE
-             bench fisher TESTDATA DEVICE
-             bench memory LAUNCHER
+             bench tensors REAL REFERENCE
       """;
 
   private Bench() {}
@@ -32,6 +31,8 @@ public final class Bench {
     } else if (words.size() == 4 && words.getFirst().equals("golden")) {
       new GoldenBench(Path.of(words.get(1)), Path.of(words.get(2)), Path.of(words.get(3)), out)
           .run();
+    } else if (words.size() == 3 && words.getFirst().equals("tensors")) {
+      new TensorBench(Path.of(words.get(1)), Path.of(words.get(2)), out).run();
     } else {
       System.err.print(USAGE);
       System.exit(2);

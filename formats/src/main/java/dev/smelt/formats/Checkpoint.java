@@ -22,15 +22,18 @@ public interface Checkpoint extends AutoCloseable {
   /** What it is, in words for a person: "Hugging Face folder, 3 shards". */
   String kind();
 
-  /** All tensors, in file order (shard by shard, by offset). */
+  /**
+   * All tensors, shard by shard; in a safetensors file by offset, in a file of PyTorch as the state
+   * dict orders them.
+   */
   List<TensorView> tensors();
 
   /** The tensor of that name. */
   Optional<TensorView> find(String name);
 
   /**
-   * Free-form strings of the weights file's header; those of the first shard when there are
-   * several.
+   * Free-form strings of a safetensors header; of a file of PyTorch, what lies beside the model and
+   * is left out. Those of the first shard when there are several.
    */
   Map<String, String> metadata();
 

@@ -2,13 +2,15 @@ package dev.smelt.formats;
 
 import dev.smelt.formats.huggingface.SafetensorsCheckpoint;
 import dev.smelt.formats.storage.Storage;
+import dev.smelt.formats.torch.TorchCheckpoint;
 import java.nio.file.Path;
 
 /** Recognises what a path holds and opens it. A new kind of checkpoint is one more branch here. */
 final class CheckpointReaders {
 
   private static final String READABLE =
-      "give a .safetensors file or a folder with model.safetensors or model.safetensors.index.json";
+      "give a .safetensors or PyTorch file, or a folder with model.safetensors,"
+          + " pytorch_model.bin or the index of either";
 
   private CheckpointReaders() {}
 
@@ -18,14 +20,24 @@ final class CheckpointReaders {
       throw new NotFoundException("no such checkpoint", path.toString(), "", "check the path");
     }
     if (storage.isFolder(path)) {
+      // Of a folder with both, loaders take safetensors.
       if (SafetensorsCheckpoint.isFolderOf(path)) {
         return SafetensorsCheckpoint.openFolder(path);
       }
+      if (TorchCheckpoint.isFolderOf(path)) {
+        return TorchCheckpoint.openFolder(path);
+      }
       throw new UnsupportedException(
-          "no weights found", path.toString(), "the folder has no safetensors weights", READABLE);
+          "no weights found",
+          path.toString(),
+          "the folder has no weights of a known name",
+          READABLE);
     }
     if (path.toString().endsWith(".safetensors")) {
       return SafetensorsCheckpoint.openFile(path);
+    }
+    if (TorchCheckpoint.isFile(path)) {
+      return TorchCheckpoint.openFile(path);
     }
     throw new UnsupportedException(
         "not a readable checkpoint", path.toString(), "unknown kind of file", READABLE);

@@ -92,7 +92,7 @@ public final class SafetensorsOutput implements CheckpointWriter {
     if (shards.size() > 1) {
       addText(ShardIndex.FILE, ShardIndex.write(content.bytes(), content.parameters(), shardOf));
     }
-    content.config().ifPresent(config -> addText(SafetensorsCheckpoint.CONFIG, config.toJson()));
+    content.config().ifPresent(config -> addText(WeightsFolder.CONFIG, config.toJson()));
     content.sideFiles().forEach(this::addCopy);
   }
 

@@ -11,22 +11,27 @@ import java.util.TreeSet;
 import tools.jackson.databind.JsonNode;
 
 /**
- * {@code model.safetensors.index.json}: which shard holds which tensor.
+ * {@code model.safetensors.index.json} or {@code pytorch_model.bin.index.json}: which shard holds
+ * which tensor.
  *
  * @param shardOf tensor name → file name, a plain name inside the folder
+ * @param where the file it was read from
  */
-record ShardIndex(Map<String, String> shardOf) {
+public record ShardIndex(Map<String, String> shardOf, String where) {
 
   static final String FILE = "model.safetensors.index.json";
 
   /** An index of a million tensors takes about this. */
   static final long MAX_BYTES = 200_000_000;
 
-  ShardIndex {
+  public ShardIndex {
     shardOf = Map.copyOf(shardOf);
   }
 
-  static ShardIndex parse(byte[] text, String where) {
+  /**
+   * @param ending of the shards' names
+   */
+  static ShardIndex parse(byte[] text, String ending, String where) {
     JsonNode map = Json.parse(text, where).path("weight_map");
     if (!map.isObject() || map.isEmpty()) {
       throw new CorruptException(
@@ -35,7 +40,7 @@ record ShardIndex(Map<String, String> shardOf) {
     Map<String, String> shardOf = new LinkedHashMap<>();
     map.forEachEntry(
         (name, file) -> {
-          if (!file.isString() || !isPlainName(file.asString())) {
+          if (!file.isString() || !isPlainName(file.asString(), ending)) {
             throw new CorruptException(
                 "index names a shard outside its folder",
                 where + "|" + name,
@@ -44,7 +49,7 @@ record ShardIndex(Map<String, String> shardOf) {
           }
           shardOf.put(name, file.asString());
         });
-    return new ShardIndex(shardOf);
+    return new ShardIndex(shardOf, where);
   }
 
   /** Shard file names in order. */
@@ -76,9 +81,8 @@ record ShardIndex(Map<String, String> shardOf) {
         .toList();
   }
 
-  private static boolean isPlainName(String name) {
+  private static boolean isPlainName(String name, String ending) {
     // NUL and both separators in any system, so that a name means the same file everywhere.
-    return name.endsWith(".safetensors")
-        && name.chars().noneMatch(c -> c == 0 || c == '/' || c == '\\');
+    return name.endsWith(ending) && name.chars().noneMatch(c -> c == 0 || c == '/' || c == '\\');
   }
 }
