@@ -27,7 +27,9 @@ import picocli.CommandLine.Parameters;
     footer = {"%nExample:%n  smelt inspect model/ --stats"})
 public final class InspectCommand extends SmeltCommand {
 
-  @Parameters(paramLabel = "CKPT", description = "A .safetensors file or a Hugging Face folder.")
+  @Parameters(
+      paramLabel = "CKPT",
+      description = "A .safetensors or PyTorch file, or a Hugging Face folder.")
   private Path path = Path.of("");
 
   @Option(
