@@ -45,11 +45,13 @@ final class ScriptClasses {
    */
   record Attributes(Optional<Set<String>> parameters, Optional<Set<String>> buffers) {
 
+    boolean isParameter(String name) {
+      return parameters.isPresent() && parameters.get().contains(name);
+    }
+
     /** A class of before PyTorch 1.5 does not list its buffers: all its tensors are weights. */
     boolean isWeight(String name) {
-      return buffers.isEmpty()
-          || buffers.get().contains(name)
-          || (parameters.isPresent() && parameters.get().contains(name));
+      return buffers.isEmpty() || buffers.get().contains(name) || isParameter(name);
     }
   }
 

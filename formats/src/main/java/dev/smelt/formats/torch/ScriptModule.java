@@ -33,6 +33,7 @@ final class ScriptModule {
   private final String where;
   private final Descriptions descriptions = new Descriptions();
   private final List<StridedTensor> tensors = new ArrayList<>();
+  private final Set<String> parameters = new HashSet<>();
   private final Map<String, String> metadata = new TreeMap<>();
   private int visits;
 
@@ -44,7 +45,7 @@ final class ScriptModule {
   /**
    * @param where the file, for refusals
    */
-  static TorchTensors select(PickleValue root, ScriptClasses classes, String where) {
+  static ScriptTensors select(PickleValue root, ScriptClasses classes, String where) {
     if (!(root instanceof Instance module)) {
       throw new UnsupportedException(
           "no module in a TorchScript file",
@@ -55,7 +56,7 @@ final class ScriptModule {
     ScriptModule walk = new ScriptModule(classes, where);
     walk.visit(module, "");
     walk.requireTensors();
-    return new TorchTensors(walk.tensors, walk.metadata);
+    return new ScriptTensors(walk.tensors, walk.parameters, walk.metadata);
   }
 
   private void visit(Instance module, String prefix) {
@@ -92,6 +93,9 @@ final class ScriptModule {
         && StridedTensor.isTensor(call)
         && attributes.isWeight(key)) {
       tensors.add(StridedTensor.of(name, call, where));
+      if (attributes.isParameter(key)) {
+        parameters.add(name);
+      }
     } else if (descriptions.holdsTensors(value)) {
       leaveOut(name, value);
     }

@@ -3,19 +3,22 @@ package dev.smelt.formats.torch;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
-/** Gathers the elements of a strided view row-major. */
+/** Copies the elements of a strided view out of its storage, row-major, or back into it. */
 final class StridedCopy {
 
   private final StridedTensor tensor;
   private final MemorySegment storage;
-  private final MemorySegment target;
+  private final MemorySegment dense;
+  private final boolean gather;
   private final int width;
-  private long written;
+  private long done;
 
-  private StridedCopy(StridedTensor tensor, MemorySegment storage, MemorySegment target) {
+  private StridedCopy(
+      StridedTensor tensor, MemorySegment storage, MemorySegment dense, boolean gather) {
     this.tensor = tensor;
     this.storage = storage;
-    this.target = target;
+    this.dense = dense;
+    this.gather = gather;
     this.width = tensor.elementBytes();
   }
 
@@ -23,22 +26,32 @@ final class StridedCopy {
    * @param storage reaches as far as the view does
    * @param target as large as the tensor
    */
-  static void run(StridedTensor tensor, MemorySegment storage, MemorySegment target) {
+  static void gather(StridedTensor tensor, MemorySegment storage, MemorySegment target) {
     if (tensor.info().elements() > 0) {
-      new StridedCopy(tensor, storage, target).copy(0, tensor.first());
+      new StridedCopy(tensor, storage, target, true).copy(0, tensor.first());
+    }
+  }
+
+  /**
+   * @param source as large as the tensor
+   * @param storage reaches as far as the view does
+   */
+  static void scatter(StridedTensor tensor, MemorySegment source, MemorySegment storage) {
+    if (tensor.info().elements() > 0) {
+      new StridedCopy(tensor, storage, source, false).copy(0, tensor.first());
     }
   }
 
   private void copy(int axis, long at) {
     List<Long> strides = tensor.strides();
     if (axis == strides.size()) {
-      put(at, 1);
+      run(at, 1);
       return;
     }
     long size = tensor.info().shape().size(axis);
     long stride = strides.get(axis);
     if (axis == strides.size() - 1 && stride == 1) {
-      put(at, size);
+      run(at, size);
       return;
     }
     for (long i = 0; i < size; i++) {
@@ -46,8 +59,14 @@ final class StridedCopy {
     }
   }
 
-  private void put(long at, long elements) {
-    MemorySegment.copy(storage, at * width, target, written, elements * width);
-    written += elements * width;
+  /** Elements side by side in both. */
+  private void run(long at, long elements) {
+    long bytes = elements * width;
+    if (gather) {
+      MemorySegment.copy(storage, at * width, dense, done, bytes);
+    } else {
+      MemorySegment.copy(dense, done, storage, at * width, bytes);
+    }
+    done += bytes;
   }
 }

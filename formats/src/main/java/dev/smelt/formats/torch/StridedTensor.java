@@ -20,10 +20,12 @@ import java.util.List;
 /**
  * A tensor as a view of a storage: element (i₀, i₁, …) is the storage's element first + Σ iₖ·sₖ.
  *
+ * @param call where in the file the pickle makes it; the same for names that share one tensor
  * @param first in elements
  * @param strides in elements, one for each axis
  */
-record StridedTensor(TensorInfo info, StorageReference storage, long first, List<Long> strides) {
+record StridedTensor(
+    TensorInfo info, long call, StorageReference storage, long first, List<Long> strides) {
 
   /** As for safetensors. */
   private static final int MAX_RANK = 64;
@@ -107,7 +109,11 @@ record StridedTensor(TensorInfo info, StorageReference storage, long first, List
       throw new CorruptException("impossible tensor size", place, "found " + sizes, "");
     }
     return new StridedTensor(
-        new TensorInfo(name, storage.type(), shape), storage, length(first, place), strides);
+        new TensorInfo(name, storage.type(), shape),
+        call.offset(),
+        storage,
+        length(first, place),
+        strides);
   }
 
   private StridedTensor reinterpreted(PickleValue dtype, String place) {
@@ -124,7 +130,7 @@ record StridedTensor(TensorInfo info, StorageReference storage, long first, List
     } catch (ArithmeticException e) {
       throw new CorruptException("impossible tensor size", place, "found " + info.shape(), "");
     }
-    return new StridedTensor(info.as(type), storage, first, strides);
+    return new StridedTensor(info.as(type), call, storage, first, strides);
   }
 
   /** Lazily conjugated or negated tensors hold other numbers than their storage. */

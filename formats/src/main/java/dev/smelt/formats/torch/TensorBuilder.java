@@ -49,7 +49,7 @@ final class TensorBuilder {
     }
     copiesLeft -= bytes;
     MemorySegment copy = arena.allocate(bytes, Long.BYTES);
-    StridedCopy.run(tensor, storage, copy);
+    StridedCopy.gather(tensor, storage, copy);
     return new TensorView(tensor.info(), copy);
   }
 

@@ -1,6 +1,7 @@
 package dev.smelt.formats.torch;
 
 import dev.smelt.formats.CorruptException;
+import dev.smelt.formats.LimitException;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.TruncatedException;
 import dev.smelt.formats.UnsupportedException;
@@ -8,10 +9,12 @@ import dev.smelt.formats.pickle.Globals;
 import dev.smelt.formats.pickle.PickleReader;
 import dev.smelt.formats.pickle.PickleValue;
 import dev.smelt.formats.zip.ZipArchive;
+import dev.smelt.formats.zip.ZipWriter;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Map;
 
 /**
  * A checkpoint in a zip archive, as {@code torch.save} writes it since PyTorch 1.6 and {@code
@@ -83,15 +86,39 @@ final class ZipCheckpointFile {
     if (!isScript()) {
       return StateDict.select(pickle(TorchGlobals::ofStateDict), where);
     }
+    return scriptTensors().asModel();
+  }
+
+  /** Of a file for which {@link #isScript} holds. */
+  ScriptTensors scriptTensors() {
     return ScriptModule.select(
         pickle(TorchGlobals::ofScript), new ScriptClasses(archive, folder, where), where);
+  }
+
+  /**
+   * Copies all entries in their order.
+   *
+   * @param replaced contents by entry
+   * @param limit bytes of an entry that is unpacked
+   */
+  void copyTo(ZipWriter zip, Map<String, MemorySegment> replaced, int limit) {
+    for (String name : archive.namesByOffset()) {
+      MemorySegment content = replaced.get(name);
+      if (content == null) {
+        content =
+            archive.isStored(name)
+                ? archive.stored(name)
+                : MemorySegment.ofArray(archive.read(name, limit));
+      }
+      zip.add(name, content);
+    }
   }
 
   private PickleValue pickle(Globals globals) {
     MemorySegment bytes = archive.stored(folder + PICKLE);
     long start = archive.offset(folder + PICKLE);
     if (bytes.byteSize() > MAX_PICKLE_BYTES) {
-      throw new dev.smelt.formats.LimitException(
+      throw new LimitException(
           "pickle too large",
           where + "@" + start,
           "at most " + MAX_PICKLE_BYTES + " bytes, found " + bytes.byteSize(),

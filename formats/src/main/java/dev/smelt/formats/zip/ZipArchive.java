@@ -9,6 +9,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -69,8 +70,12 @@ public final class ZipArchive {
   /** Names in the order in which the entries lie in the file. */
   public List<String> namesByOffset() {
     List<ZipEntry> sorted = new ArrayList<>(entries.values());
-    sorted.sort(java.util.Comparator.comparingLong(ZipEntry::header));
+    sorted.sort(Comparator.comparingLong(ZipEntry::header));
     return sorted.stream().map(ZipEntry::name).toList();
+  }
+
+  public boolean isStored(String name) {
+    return entry(name).method() == ZipEntry.STORED;
   }
 
   /** Offset of an entry's first byte in the file. */

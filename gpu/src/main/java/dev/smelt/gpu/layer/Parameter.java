@@ -30,7 +30,16 @@ public final class Parameter {
     return view.name();
   }
 
-  /** The weights, f32, on the device; they never require a gradient. */
+  /** A parameter that a module of its own holds; its value requires a gradient. */
+  public static Parameter leaf(TensorView view, NDArray value) {
+    Parameter parameter = new Parameter(view);
+    parameter.value = value;
+    return parameter;
+  }
+
+  /**
+   * The weights, f32, on the device. They never require a gradient, except those of {@link #leaf}.
+   */
   public NDArray value() {
     return Objects.requireNonNull(value, name());
   }

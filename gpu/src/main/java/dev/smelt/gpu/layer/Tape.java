@@ -44,7 +44,8 @@ public final class Tape {
     return new Tape(true);
   }
 
-  boolean isRecording() {
+  /** Whether gradients will be asked for. */
+  public boolean isRecording() {
     return recording;
   }
 

@@ -11,6 +11,7 @@ import dev.smelt.gpu.layer.Model;
 import dev.smelt.gpu.layer.Parameter;
 import dev.smelt.gpu.layer.Weights;
 import dev.smelt.gpu.torch.TorchDevice;
+import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -25,18 +26,21 @@ public final class Network implements AutoCloseable {
   private final Built built;
   private final List<TensorInfo> parameters;
   private final List<String> unusedTensors;
+  private final List<String> notes;
 
   private Network(
       TorchDevice device,
       NDManager scope,
       Built built,
       List<TensorInfo> parameters,
-      List<String> unusedTensors) {
+      List<String> unusedTensors,
+      List<String> notes) {
     this.device = device;
     this.scope = scope;
     this.built = built;
     this.parameters = parameters;
-    this.unusedTensors = unusedTensors;
+    this.unusedTensors = List.copyOf(unusedTensors);
+    this.notes = List.copyOf(notes);
   }
 
   /**
@@ -65,17 +69,43 @@ public final class Network implements AutoCloseable {
       Built built = Architectures.build(config, weights, torch.functions());
       weights.upload();
       List<TensorInfo> parameters = weights.parameters().stream().map(Parameter::info).toList();
-      return new Network(torch, scope, built, parameters, unused(checkpoint, built, parameters));
+      Set<String> used = new HashSet<>(built.aliases().keySet());
+      parameters.forEach(parameter -> used.add(parameter.name()));
+      return new Network(torch, scope, built, parameters, unused(checkpoint, used), List.of());
     } catch (RuntimeException e) {
       scope.close();
       throw e;
     }
   }
 
-  private static List<String> unused(
-      Checkpoint checkpoint, Built built, List<TensorInfo> parameters) {
-    Set<String> used = new HashSet<>(built.aliases().keySet());
-    parameters.forEach(parameter -> used.add(parameter.name()));
+  /**
+   * Puts the tensors of a checkpoint into a TorchScript module, by name: parameters and buffers.
+   * Names and shapes are checked before the module is loaded. Both files may be closed afterwards.
+   *
+   * @param module a traced or scripted module whose forward takes a batch and gives logits
+   * @throws UnsupportedException when it is no such module
+   * @throws dev.smelt.formats.BadInputException when tensors are missing, of the wrong shape or
+   *     type, or not finite
+   */
+  public static Network script(Checkpoint checkpoint, Path module, ComputeDevice device) {
+    TorchDevice torch = device.torch();
+    NDManager scope = torch.scope();
+    try {
+      ScriptNetwork script = ScriptNetwork.load(checkpoint, module, scope);
+      return new Network(
+          torch,
+          scope,
+          script.built(),
+          script.parameters().stream().map(Parameter::info).toList(),
+          unused(checkpoint, script.used()),
+          script.notes());
+    } catch (RuntimeException e) {
+      scope.close();
+      throw e;
+    }
+  }
+
+  private static List<String> unused(Checkpoint checkpoint, Set<String> used) {
     return checkpoint.infos().stream()
         .map(TensorInfo::name)
         .filter(name -> !used.contains(name))
@@ -100,6 +130,11 @@ public final class Network implements AutoCloseable {
   /** Tensors of the checkpoint that the network does not read, such as causal-mask buffers. */
   public List<String> unusedTensors() {
     return unusedTensors;
+  }
+
+  /** Decisions made on loading that the user should know of, one sentence each. */
+  public List<String> notes() {
+    return notes;
   }
 
   /** The forward pass as the rest of this module sees it. */
