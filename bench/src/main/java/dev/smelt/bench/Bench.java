@@ -14,6 +14,8 @@ public final class Bench {
       usage: bench startup LAUNCHER TESTDATA
              bench golden MODELS TEXT REFERENCE
              bench tensors REAL REFERENCE
+             bench fisher TESTDATA DEVICE
+             bench memory LAUNCHER
       """;
 
   private Bench() {}

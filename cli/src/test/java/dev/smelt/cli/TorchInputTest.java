@@ -66,7 +66,9 @@ class TorchInputTest {
   @Test
   void mergeWritesSafetensors() {
     Path out = folder.resolve("merged");
-    smelt("merge", model, DRAMA, "--method", "linear", "-o", out).done();
+    JsonNode manifest =
+        smelt("merge", model, DRAMA, "--method", "linear", "-o", out, "--json").json();
+    assertThat(manifest.path("notes").toString()).contains("left out of " + model + ": epoch");
     assertThat(out.resolve("model.safetensors")).exists();
     assertThat(out.resolve("pytorch_model.bin")).doesNotExist();
     assertSameTensors(out, DRAMA);

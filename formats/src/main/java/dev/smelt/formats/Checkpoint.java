@@ -32,10 +32,15 @@ public interface Checkpoint extends AutoCloseable {
   Optional<TensorView> find(String name);
 
   /**
-   * Free-form strings of a safetensors header; of a file of PyTorch, what lies beside the model and
-   * is left out. Those of the first shard when there are several.
+   * Free-form strings of a safetensors header, that of the first shard when there are several; of
+   * files of PyTorch, what lies beside the model.
    */
   Map<String, String> metadata();
+
+  /** Names of what the files hold beside the model and its metadata; output will lack it. */
+  default List<String> leftOut() {
+    return List.of();
+  }
 
   /** config.json, where the kind has one. */
   Optional<ModelConfig> config();

@@ -48,7 +48,7 @@ public final class ExpandCommand extends SmeltCommand {
                     parameters,
                     List.of(
                         Manifests.model(checkpoint, ContentHash.of(checkpoint, root().threads()))),
-                    checkpoint,
+                    List.of(checkpoint),
                     content,
                     expander.records(),
                     List.of()));

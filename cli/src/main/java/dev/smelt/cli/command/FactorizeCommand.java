@@ -191,7 +191,7 @@ public final class FactorizeCommand extends SmeltCommand {
                     "factorize",
                     parameters(metric, device),
                     inputs(checkpoint, sha256),
-                    checkpoint,
+                    List.of(checkpoint),
                     content,
                     factorizer.records(),
                     factorizer.notes()));

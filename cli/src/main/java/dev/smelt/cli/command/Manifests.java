@@ -10,6 +10,7 @@ import dev.smelt.formats.manifest.Manifest.Totals;
 import dev.smelt.formats.manifest.TensorRecord;
 import dev.smelt.formats.storage.Storage;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
@@ -18,18 +19,29 @@ final class Manifests {
 
   private Manifests() {}
 
+  /**
+   * @param models that were read; sizes before are those of the first
+   * @param notes to which is added what the models' files hold and the output lacks
+   */
   static Manifest of(
       String command,
       Map<String, Object> parameters,
       List<Input> inputs,
-      Checkpoint before,
+      List<Checkpoint> models,
       CheckpointWriter.Content after,
       List<TensorRecord> tensors,
       List<String> notes) {
+    Checkpoint before = models.getFirst();
+    List<String> allNotes = new ArrayList<>(notes);
+    for (Checkpoint model : models) {
+      if (!model.leftOut().isEmpty()) {
+        allNotes.add("left out of " + model.path() + ": " + String.join(", ", model.leftOut()));
+      }
+    }
     Totals totals =
         new Totals(before.bytes(), after.bytes(), before.parameters(), after.parameters());
     return new Manifest(
-        Version.text(), command, parameters, inputs, totals, tensors, notes, List.of());
+        Version.text(), command, parameters, inputs, totals, tensors, allNotes, List.of());
   }
 
   static Input model(Checkpoint checkpoint, String sha256) {

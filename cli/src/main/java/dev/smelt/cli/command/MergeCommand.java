@@ -200,7 +200,7 @@ public final class MergeCommand extends SmeltCommand {
                   "merge",
                   parameters(prepared.parameters()),
                   inputs(inputs),
-                  first,
+                  inputs.stream().map(MergeInput::checkpoint).toList(),
                   content,
                   records(plan),
                   plan.notes()));

@@ -17,6 +17,9 @@ final class PickleInput {
   /** A name or a remark; real ones have some hundred bytes. */
   static final int MAX_STRING_BYTES = 1 << 20;
 
+  /** Of all strings together; names of a quarter of a million tensors take a third of it. */
+  private static final long MAX_ALL_STRINGS = 1 << 26;
+
   /** A random generator's state or the like. */
   static final int MAX_BYTES_LENGTH = 1 << 24;
 
@@ -41,6 +44,7 @@ final class PickleInput {
   private final String where;
   private final long base;
   private long at;
+  private long stringsLeft = MAX_ALL_STRINGS;
 
   /**
    * @param base offset of {@code source} in its file, for refusals
@@ -106,7 +110,13 @@ final class PickleInput {
   }
 
   String text(long length) {
-    return utf8(bytes((int) limited(length, MAX_STRING_BYTES, "string too long")));
+    int bytes = (int) limited(length, MAX_STRING_BYTES, "string too long");
+    stringsLeft -= bytes;
+    if (stringsLeft < 0) {
+      throw new LimitException(
+          "too many strings in a pickle", here(), "at most " + MAX_ALL_STRINGS + " bytes", "");
+    }
+    return utf8(bytes(bytes));
   }
 
   int skipBytes(long length) {

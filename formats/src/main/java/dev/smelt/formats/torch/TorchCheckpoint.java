@@ -7,11 +7,12 @@ import dev.smelt.formats.TensorView;
 import dev.smelt.formats.huggingface.WeightsFolder;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
-import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 
 /** Weights as PyTorch saves them: a file on its own, or a Hugging Face folder with one or more. */
 public final class TorchCheckpoint implements Checkpoint {
@@ -39,11 +40,10 @@ public final class TorchCheckpoint implements Checkpoint {
     this.weightFiles = List.copyOf(weightFiles);
     this.config = folder.flatMap(WeightsFolder::config);
     this.sideFiles = folder.map(WeightsFolder::sideFiles).orElse(List.of());
-    List<TorchFile> files = new ArrayList<>();
-    for (Path file : weightFiles) {
-      files.add(read(file));
-    }
-    this.metadata = files.getFirst().metadata();
+    List<TorchFile> files = weightFiles.stream().map(this::read).toList();
+    Map<String, String> all = new TreeMap<>();
+    files.forEach(file -> all.putAll(file.metadata()));
+    this.metadata = Collections.unmodifiableMap(all);
     this.kind =
         folder
             .map(found -> "Hugging Face folder of PyTorch weights" + found.shards())
@@ -120,6 +120,14 @@ public final class TorchCheckpoint implements Checkpoint {
   @Override
   public Map<String, String> metadata() {
     return metadata;
+  }
+
+  @Override
+  public List<String> leftOut() {
+    return metadata.keySet().stream()
+        .filter(key -> key.startsWith(TorchTensors.LEFT_OUT))
+        .map(key -> key.substring(TorchTensors.LEFT_OUT.length()))
+        .toList();
   }
 
   @Override

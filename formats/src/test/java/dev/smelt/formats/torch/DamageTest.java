@@ -5,15 +5,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.SmeltException;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.testing.PickleAssembler;
 import dev.smelt.formats.testing.TestTensor;
 import dev.smelt.formats.testing.TestTensors;
 import dev.smelt.formats.testing.TestTorch;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -22,6 +25,8 @@ class DamageTest {
 
   private static final long SEED = 20_250_102;
   private static final int FLIPS = 4_000;
+  private static final int PROGRAMS = 4_000;
+  private static final int MAX_OPCODES = 12;
   private static final int MAX_BITS_PER_FLIP = 3;
 
   static Stream<byte[]> files() {
@@ -32,7 +37,7 @@ class DamageTest {
             TestTensors.random("codes", DType.F8_E4M3, 3, 4));
     TestTorch file =
         TestTorch.of(tensors).tensor("t", "0", 0, new long[] {5, 3}, new long[] {1, 5});
-    return Stream.of(file.zip(), file.legacy());
+    return Stream.of(file.zip(), file.legacy(), ScriptModuleTest.archive());
   }
 
   @ParameterizedTest
@@ -67,6 +72,36 @@ class DamageTest {
     }
     // A flip in a name, a padding or the data leaves a valid file; most flips do not.
     assertThat(refused).isBetween(FLIPS / 5, FLIPS - 1);
+  }
+
+  /** Pickles of opcodes in any order, most with sense in their beginning. */
+  @Test
+  void opcodesInAnyOrderAreRefusedOrRead() {
+    TestTorch file = TestTorch.of(List.of(Attack.TENSOR));
+    List<byte[]> parts = new ArrayList<>();
+    for (String opcodes :
+        List.of("}", "]", ")", "(", "t", "u", "s", "a", "e", "N", "R", "b", "Q", "q\0", "h\0")) {
+      parts.add(new PickleAssembler().ops(opcodes).unfinished());
+    }
+    parts.add(file.putTensor(new PickleAssembler(), 0).unfinished());
+    parts.add(new PickleAssembler().text("state_dict").unfinished());
+    parts.add(new PickleAssembler().global("collections", "OrderedDict").unfinished());
+    parts.add(new PickleAssembler().raw(0x81).unfinished());
+    parts.add(new PickleAssembler().raw(0x85).unfinished());
+    parts.add(new PickleAssembler().raw(0x86).unfinished());
+    SplittableRandom random = new SplittableRandom(SEED);
+    int opened = 0;
+    for (int i = 0; i < PROGRAMS; i++) {
+      PickleAssembler pickle = PickleAssembler.start().ops("}q\0").text("w");
+      int length = 1 + random.nextInt(MAX_OPCODES);
+      for (int k = 0; k < length; k++) {
+        pickle.bytes(parts.get(random.nextInt(parts.size())));
+      }
+      byte[] archive = file.zip(pickle.ops("s").stop());
+      opened += opens(archive, "seed " + SEED + ", program " + i) ? 1 : 0;
+    }
+    // Such as the tensor alone; most are nonsense.
+    assertThat(opened).isBetween(1, PROGRAMS / 2);
   }
 
   /** Read in memory: thousands of files would only test the disk. */

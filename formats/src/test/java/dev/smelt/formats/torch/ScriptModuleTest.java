@@ -41,39 +41,48 @@ class ScriptModuleTest {
         bias : Optional[Tensor]
       """;
 
-  private final TestTensor weight = TestTensors.f32("layer.weight", Shape.of(2, 1), 1, 2);
-  private final TestTensor scale = TestTensors.f32("scale", Shape.of(1), 3);
-  private final TestTensor state = TestTensors.f32("state", Shape.of(2), 4, 5);
-  private final TestTorch file = TestTorch.of(List.of(weight, scale, state));
+  private static final TestTensor WEIGHT = TestTensors.f32("layer.weight", Shape.of(2, 1), 1, 2);
+  private static final TestTensor SCALE = TestTensors.f32("scale", Shape.of(1), 3);
+  private static final TestTensor STATE = TestTensors.f32("state", Shape.of(2), 4, 5);
+  private static final TestTorch FILE = TestTorch.of(List.of(WEIGHT, SCALE, STATE));
 
   @TempDir Path temp;
 
   /** A module with a layer, a buffer, a state and plain values. */
-  private byte[] pickle() {
+  private static byte[] pickle() {
     PickleAssembler pickle = PickleAssembler.start();
     pickle.global("__torch__", "Net").ops(")").raw(0x81).ops("}(");
     pickle.text("training").bool(false).text("sizes");
     pickle.global("torch.jit._pickle", "build_intlist").ops("](").whole(8).ops("e").raw(0x85);
     pickle.ops("R").text("layer");
     pickle.global("__torch__.inner", "Layer").ops(")").raw(0x81).ops("}(").text("weight");
-    file.putTensor(pickle, 0).text("bias").ops("Nub").text("scale");
-    file.putTensor(pickle, 1).text("state");
-    return file.putTensor(pickle, 2).ops("ub").stop();
+    FILE.putTensor(pickle, 0).text("bias").ops("Nub").text("scale");
+    FILE.putTensor(pickle, 1).text("state");
+    return FILE.putTensor(pickle, 2).ops("ub").stop();
   }
 
-  private Path write(String net, String layer) {
+  /** The whole archive, sound. */
+  static byte[] archive() {
+    return archive(NET, LAYER);
+  }
+
+  private static byte[] archive(String net, String layer) {
     TestZip zip = TestTorch.head(pickle());
     zip.stored(TestTorch.FOLDER + "code/__torch__.py", net);
     zip.deflated(
         TestTorch.FOLDER + "code/__torch__/inner.py", layer.getBytes(StandardCharsets.UTF_8));
     zip.stored(TestTorch.FOLDER + "constants.pkl", PickleAssembler.start().ops(")").stop());
-    return TestCheckpoints.write(temp.resolve("net.pt"), file.addStorages(zip).bytes());
+    return FILE.addStorages(zip).bytes();
+  }
+
+  private Path write(String net, String layer) {
+    return TestCheckpoints.write(temp.resolve("net.pt"), archive(net, layer));
   }
 
   @Test
   void parametersAndBuffersAreTheCheckpoint() {
     try (Checkpoint checkpoint = Checkpoint.open(write(NET, LAYER))) {
-      assertHolds(checkpoint, List.of(weight, scale));
+      assertHolds(checkpoint, List.of(WEIGHT, SCALE));
       assertThat(checkpoint.kind()).isEqualTo("TorchScript file");
       assertThat(checkpoint.metadata()).containsOnly(Map.entry("left out: state", "a tensor"));
     }
@@ -83,7 +92,7 @@ class ScriptModuleTest {
   void oldClassesThatListNoBuffersGiveAllTheirTensors() {
     String old = NET.replaceFirst("  __buffers__.*\n", "");
     try (Checkpoint checkpoint = Checkpoint.open(write(old, LAYER))) {
-      assertHolds(checkpoint, List.of(weight, scale, state));
+      assertHolds(checkpoint, List.of(WEIGHT, SCALE, STATE));
     }
   }
 
