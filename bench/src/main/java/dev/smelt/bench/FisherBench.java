@@ -138,12 +138,7 @@ final class FisherBench {
 
   private static Dataset read(
       Checkpoint checkpoint, Network network, Path data, DataOptions options) {
-    if (data.toString().endsWith(".jsonl")) {
-      try (Tokenizer none = new NoTokenizer()) {
-        return Dataset.read(data, none, network.input(), options);
-      }
-    }
-    try (Tokenizer tokenizer = Tokenizers.forCheckpoint(checkpoint)) {
+    try (Tokenizer tokenizer = Tokenizers.whenNeeded(checkpoint)) {
       return Dataset.read(data, tokenizer, network.input(), options);
     }
   }

@@ -8,6 +8,7 @@ import dev.smelt.gpu.data.ImageSize;
 import dev.smelt.gpu.data.Normalization;
 import dev.smelt.gpu.data.Tokenizer;
 import dev.smelt.gpu.data.Tokenizers;
+import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.network.Network;
 import java.nio.file.Path;
 import java.util.Map;
@@ -25,6 +26,14 @@ final class DataMixin {
   static final String KINDS = ".txt, .jsonl, .tsv, .safetensors or a folder of images.";
 
   private static final int DEFAULT_BATCH = 8;
+
+  @Option(
+      names = "--script",
+      paramLabel = "MODULE",
+      description =
+          "Run this TorchScript module (traced or scripted) with the tensors of CKPT put into it by"
+              + " name, instead of the network that config.json names.")
+  private @Nullable Path script;
 
   @Option(
       names = "--seq-len",
@@ -92,6 +101,7 @@ final class DataMixin {
   void refuseAsUseless(String missing) {
     Map<String, Boolean> given =
         Map.of(
+            "--script", script != null,
             "--seq-len", seqLen != null,
             "--samples", samples != null,
             "--shuffle", shuffle != null,
@@ -106,6 +116,17 @@ final class DataMixin {
             option.getKey() + " has no effect without " + missing, "add " + missing);
       }
     }
+  }
+
+  /** The network that the data go through. */
+  Network load(Checkpoint checkpoint, ComputeDevice device) {
+    return script == null
+        ? Network.load(checkpoint, device)
+        : Network.script(checkpoint, script, device);
+  }
+
+  Optional<Path> script() {
+    return Optional.ofNullable(script);
   }
 
   DataOptions options() {

@@ -93,7 +93,13 @@ public final class DiffCommand extends SmeltCommand {
       Checkpoint right = open(after, opened);
       ModelReports models =
           new ModelReports(
-              data, how.options(), how.batch(), root().threads(), device, root().progress(), notes);
+              data,
+              how.options(),
+              how.batch(),
+              root().threads(),
+              checkpoint -> how.load(checkpoint, device.get()),
+              root().progress(),
+              notes);
       Model leftModel = models.of(left);
       Model rightModel = models.of(right);
       List<Model> others = new ArrayList<>();

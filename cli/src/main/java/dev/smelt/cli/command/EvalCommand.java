@@ -56,7 +56,7 @@ public final class EvalCommand extends SmeltCommand {
   protected Result execute() {
     try (Checkpoint checkpoint = Checkpoint.open(path);
         ComputeDevice device = root().openDevice();
-        Network network = Network.load(checkpoint, device)) {
+        Network network = how.load(checkpoint, device)) {
       Dataset dataset = how.read(data, checkpoint, network);
       Evaluation found = Evaluator.evaluate(network, dataset, how.batch(), root().progress());
       Report report =

@@ -6,6 +6,7 @@ import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.OutputOptions;
 import dev.smelt.formats.UsageException;
 import dev.smelt.formats.manifest.ContentHash;
+import dev.smelt.formats.manifest.Hashing;
 import dev.smelt.gpu.data.Dataset;
 import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.network.Network;
@@ -25,6 +26,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -94,10 +96,10 @@ public final class FisherCommand extends SmeltCommand {
       throw new UsageException(
           "statistics are one file, found -o " + target, "end its name in .safetensors");
     }
-    options.requireWritable(List.of(path, data));
+    options.requireWritable(Stream.concat(Stream.of(path, data), how.script().stream()).toList());
     try (Checkpoint checkpoint = Checkpoint.open(path);
         ComputeDevice device = root().openDevice();
-        Network network = Network.load(checkpoint, device)) {
+        Network network = how.load(checkpoint, device)) {
       Dataset dataset = how.read(data, checkpoint, network);
       FisherOptions chosen = what.options(how.givenBatch(), device);
       String model = ContentHash.of(checkpoint, root().threads());
@@ -119,6 +121,7 @@ public final class FisherCommand extends SmeltCommand {
   private Map<String, String> identity(String model, Dataset dataset, FisherOptions chosen) {
     return Map.of(
         "model", model,
+        "script", how.script().map(Hashing::sha256).orElse("none"),
         "data", dataset.sha256(),
         "examples", String.valueOf(dataset.examples().size()),
         "data options", how.options().toString(),

@@ -17,7 +17,7 @@ public final class DataNotes {
   }
 
   public static List<String> of(Network network, Dataset dataset) {
-    List<String> notes = new ArrayList<>();
+    List<String> notes = new ArrayList<>(network.notes());
     if (dataset.truncated() > 0) {
       notes.add(
           String.format(

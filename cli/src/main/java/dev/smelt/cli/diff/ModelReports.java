@@ -11,7 +11,6 @@ import dev.smelt.gpu.data.DataOptions;
 import dev.smelt.gpu.data.Dataset;
 import dev.smelt.gpu.data.Tokenizer;
 import dev.smelt.gpu.data.Tokenizers;
-import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.eval.Evaluation;
 import dev.smelt.gpu.eval.Evaluator;
 import dev.smelt.gpu.network.Network;
@@ -19,7 +18,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.function.Supplier;
+import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
@@ -27,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  * Sizes and scores of checkpoints.
  *
  * @param data files to evaluate on; none to leave scores out
- * @param device loaded only when there is data
+ * @param networks asked only when there is data
  * @param notes gets what a reader should know of how scores came about
  */
 public record ModelReports(
@@ -35,7 +34,7 @@ public record ModelReports(
     DataOptions options,
     int batch,
     int threads,
-    Supplier<ComputeDevice> device,
+    Function<Checkpoint, Network> networks,
     Progress progress,
     List<String> notes) {
 
@@ -61,7 +60,7 @@ public record ModelReports(
       return List.of();
     }
     List<Score> scores = new ArrayList<>();
-    try (Network network = Network.load(checkpoint, device.get());
+    try (Network network = networks.apply(checkpoint);
         Tokenizer tokenizer = Tokenizers.whenNeeded(checkpoint)) {
       for (Path file : data) {
         Dataset dataset = Dataset.read(file, tokenizer, network.input(), options);
