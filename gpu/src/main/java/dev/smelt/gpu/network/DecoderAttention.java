@@ -30,7 +30,7 @@ record DecoderAttention(
     double scale,
     Optional<SoftCap> cap) {
 
-  /** Queries, keys and values of a layer's input. */
+  /** Linear maps of one input, stored as one matrix or apart. */
   @FunctionalInterface
   interface Projections {
     NDList of(NDArray x, Tape tape);

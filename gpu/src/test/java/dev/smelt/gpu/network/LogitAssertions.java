@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import dev.smelt.formats.Checkpoint;
+import dev.smelt.gpu.TestData;
 import dev.smelt.gpu.TestDevice;
 import dev.smelt.gpu.data.Batch;
 import dev.smelt.gpu.data.Example;
@@ -21,7 +22,25 @@ final class LogitAssertions {
   /** f32 against f64, relative to the largest logit of an example. */
   private static final double TOLERANCE = 1e-5;
 
+  /** Far above the tolerance: what an option must change at least. */
+  private static final double VISIBLE = 1e-3;
+
   private LogitAssertions() {}
+
+  /** As {@link #assertLogits}, of an option that must not leave the last logits as they were. */
+  static void assertChanged(
+      Path folder, TinyModel before, TinyModel model, List<Example> examples) {
+    double difference = 0;
+    for (Example example : examples) {
+      double[] old = PlainNetwork.logits(before, example)[TestData.length(example) - 1];
+      double[] now = PlainNetwork.logits(model, example)[TestData.length(example) - 1];
+      for (int i = 0; i < old.length; i++) {
+        difference = Math.max(difference, Math.abs(old[i] - now[i]));
+      }
+    }
+    assertThat(difference).isGreaterThan(VISIBLE);
+    assertLogits(folder, model, examples);
+  }
 
   static void assertLogits(Path folder, TinyModel model, List<Example> examples) {
     assertLogits(folder, model, model, examples);
