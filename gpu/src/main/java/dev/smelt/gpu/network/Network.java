@@ -28,7 +28,7 @@ public final class Network implements AutoCloseable {
   private final List<String> unusedTensors;
   private final List<String> notes;
 
-  private Network(
+  Network(
       TorchDevice device,
       NDManager scope,
       Built built,

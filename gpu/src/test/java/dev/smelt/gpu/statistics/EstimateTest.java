@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.DeviceException;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.Progress;
 import dev.smelt.formats.Shape;
@@ -15,6 +16,7 @@ import dev.smelt.gpu.TestDevice;
 import dev.smelt.gpu.data.Dataset;
 import dev.smelt.gpu.data.Example;
 import dev.smelt.gpu.network.Network;
+import dev.smelt.gpu.network.SmallMemory;
 import dev.smelt.gpu.plain.TinyModel;
 import dev.smelt.gpu.plain.TinyModels;
 import java.nio.file.Files;
@@ -351,6 +353,33 @@ class EstimateTest {
       assertThatThrownBy(() -> estimate(network, WINDOWS, options))
           .isInstanceOf(UsageException.class)
           .hasMessageContaining("too little");
+    }
+  }
+
+  @Test
+  void halvesTheBatchWhenMemoryRunsOut() {
+    try (Network network = load(TinyModels.gpt2());
+        Network small = SmallMemory.of(network, 3);
+        Estimate found =
+            FisherEstimator.estimate(
+                small,
+                TestData.dataset(WINDOWS),
+                options(8, Statistic.DIAG),
+                Saving.never(Estimates.TARGET),
+                Progress.NONE)) {
+      assertThat(found.course().batch()).isEqualTo(2);
+      assertThat(found.course().examples()).isEqualTo(WINDOWS.size());
+      assertThat(found.course().notes())
+          .containsExactly(
+              "batch of 4 examples from example 0 on: memory ran out",
+              "batch of 2 examples from example 0 on: memory ran out");
+      Map<String, double[]> expected = estimate(network, WINDOWS, options(2, Statistic.DIAG));
+      Estimates.arrays(found)
+          .forEach((name, values) -> assertThat(values).isEqualTo(get(expected, name)));
+      try (Network none = SmallMemory.of(network, 0)) {
+        assertThatThrownBy(() -> estimate(none, WINDOWS, options(4, Statistic.DIAG)))
+            .isInstanceOf(DeviceException.class);
+      }
     }
   }
 
