@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import ai.djl.ndarray.NDManager;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.MismatchException;
@@ -19,9 +18,7 @@ import dev.smelt.gpu.data.InputSpec;
 import dev.smelt.gpu.data.Task;
 import dev.smelt.gpu.eval.Evaluation;
 import dev.smelt.gpu.eval.Evaluator;
-import dev.smelt.gpu.layer.Tape;
 import dev.smelt.gpu.plain.PlainFisher;
-import dev.smelt.gpu.plain.PlainNetwork;
 import dev.smelt.gpu.plain.TinyEncoders;
 import dev.smelt.gpu.plain.TinyModel;
 import dev.smelt.gpu.plain.TinyModels;
@@ -34,10 +31,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 class EncoderTest {
 
-  /** f32 forward passes of these sizes against f64, relative to the largest logit. */
-  private static final double LOGIT_TOLERANCE = 1e-5;
-
-  /** Likewise, in nats. */
+  /** f32 forward passes of these sizes against f64, in nats. */
   private static final double LOSS_TOLERANCE = 2e-6;
 
   /** Mixed lengths, so that batches have padding. */
@@ -55,42 +49,8 @@ class EncoderTest {
     }
   }
 
-  /** Logits at batch 1 and all at once must be those of plain Java in f64, tapes or not. */
   private void assertLogits(TinyModel stored, TinyModel plain, List<Example> examples) {
-    try (Network network = load(stored)) {
-      for (int size : new int[] {1, 2, examples.size()}) {
-        for (int first = 0; first < examples.size(); first += size) {
-          List<Example> part = examples.subList(first, Math.min(examples.size(), first + size));
-          assertLogits(network, plain, part, Tape.off());
-          assertLogits(network, plain, part, Tape.recording());
-        }
-      }
-    }
-  }
-
-  private static void assertLogits(
-      Network network, TinyModel plain, List<Example> examples, Tape tape) {
-    try (NDManager manager = network.device().scope()) {
-      Batch batch = Batch.of(0, examples);
-      float[] found = network.model().logits(manager, batch, tape).toFloatArray();
-      int perExample = found.length / examples.size();
-      for (int b = 0; b < examples.size(); b++) {
-        double[][] expected = PlainNetwork.logits(plain, examples.get(b));
-        double largest = 0;
-        for (double[] row : expected) {
-          for (double value : row) {
-            largest = Math.max(largest, Math.abs(value));
-          }
-        }
-        for (int t = 0; t < expected.length; t++) {
-          for (int c = 0; c < expected[t].length; c++) {
-            assertThat((double) found[b * perExample + t * expected[t].length + c])
-                .as("example %d, position %d, class %d", b, t, c)
-                .isCloseTo(expected[t][c], within(LOGIT_TOLERANCE * largest));
-          }
-        }
-      }
-    }
+    LogitAssertions.assertLogits(folder, stored, plain, examples);
   }
 
   private void assertLogits(TinyModel model, List<Example> examples) {

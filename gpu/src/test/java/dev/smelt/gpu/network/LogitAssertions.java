@@ -47,7 +47,7 @@ final class LogitAssertions {
   }
 
   /**
-   * One by one and all in one padded batch.
+   * One by one and all in one padded batch, with a tape that records and without.
    *
    * @param stored is loaded
    * @param plain what it must compute
@@ -55,17 +55,20 @@ final class LogitAssertions {
   static void assertLogits(Path folder, TinyModel stored, TinyModel plain, List<Example> examples) {
     try (Checkpoint checkpoint = Checkpoint.open(stored.write(folder));
         Network network = Network.load(checkpoint, TestDevice.get())) {
-      for (Example example : examples) {
-        assertBatch(network, plain, List.of(example));
+      for (Tape tape : List.of(Tape.off(), Tape.recording())) {
+        for (Example example : examples) {
+          assertBatch(network, plain, List.of(example), tape);
+        }
+        assertBatch(network, plain, examples, tape);
       }
-      assertBatch(network, plain, examples);
       assertThat(network.unusedTensors()).isEmpty();
     }
   }
 
-  private static void assertBatch(Network network, TinyModel plain, List<Example> examples) {
+  private static void assertBatch(
+      Network network, TinyModel plain, List<Example> examples, Tape tape) {
     try (NDManager manager = network.device().scope()) {
-      NDArray logits = network.model().logits(manager, Batch.of(0, examples), Tape.off());
+      NDArray logits = network.model().logits(manager, Batch.of(0, examples), tape);
       float[] found = logits.toFloatArray();
       int stride = found.length / examples.size();
       for (int b = 0; b < examples.size(); b++) {
