@@ -3,28 +3,20 @@ package dev.smelt.cli;
 import static dev.smelt.cli.Run.TESTDATA;
 import static dev.smelt.cli.Run.smelt;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.within;
 
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.Shape;
-import dev.smelt.formats.TensorInfo;
-import dev.smelt.formats.testing.TestCheckpoints;
-import dev.smelt.formats.testing.TestTensor;
-import dev.smelt.formats.testing.TestTensors;
-import dev.smelt.formats.testing.TinyScript;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
-/** Statistics from the command line: kinds, precision, memory, kills, scripts. */
+/** Statistics from the command line: kinds, precision, memory, kills. */
 class StatisticsJobTest {
 
   private static final Path DRAMA = TESTDATA.resolve("gpt2-drama");
@@ -166,54 +158,5 @@ class StatisticsJobTest {
     process.destroyForcibly();
     assertThat(process.waitFor()).as("ended by the kill").isNotZero();
     assertThat(partial).exists();
-  }
-
-  @Test
-  void runsScripts() throws IOException {
-    Path module = TinyScript.write(folder.resolve("net.pt"), TinyScript.tensors(1));
-    List<TestTensor> tensors = TinyScript.tensors(2);
-    Path checkpoint = TestCheckpoints.file(folder.resolve("given.safetensors"), tensors);
-    Random random = new Random(3);
-    int examples = 6;
-    int elements = (int) TinyScript.INPUT.elements();
-    float[] inputs = new float[examples * elements];
-    for (int i = 0; i < inputs.length; i++) {
-      inputs[i] = (float) random.nextGaussian();
-    }
-    long[] labels = random.longs(examples, 0, TinyScript.CLASSES).toArray();
-    Path data =
-        TestCheckpoints.file(
-            folder.resolve("data.safetensors"),
-            List.of(
-                TestTensors.f32("inputs", Shape.of(examples, 1, 4, 4), inputs),
-                TestTensors.i64("labels", Shape.of(examples), labels)));
-    double loss = 0;
-    for (int n = 0; n < examples; n++) {
-      float[] input = Arrays.copyOfRange(inputs, n * elements, (n + 1) * elements);
-      double[] logits = TinyScript.logits(TinyScript.values(tensors), input);
-      double sum = 0;
-      for (double logit : logits) {
-        sum += Math.exp(logit);
-      }
-      loss += (Math.log(sum) - logits[(int) labels[n]]) / examples;
-    }
-    JsonNode found = smelt("eval", checkpoint, "--script", module, "--data", data, "--json").json();
-    assertThat(found.path("loss").doubleValue()).isCloseTo(loss, within(1e-5));
-    assertThat(found.path("examples").intValue()).isEqualTo(examples);
-
-    Path file = folder.resolve("f.safetensors");
-    Run run = smelt("fisher", checkpoint, "--script", module, "--data", data, "-o", file).done();
-    assertThat(run.out()).contains("one example at a time", "TorchScript");
-    try (Checkpoint written = Checkpoint.open(file)) {
-      assertThat(written.infos().stream().map(TensorInfo::name))
-          .contains("diag/conv.weight", "diag/bn.weight", "diag/fc.bias")
-          .doesNotContain("diag/bn.running_mean");
-    }
-    smelt("diff", checkpoint, checkpoint, "--script", module, "--data", data).done();
-    smelt("diff", checkpoint, checkpoint, "--script", module)
-        .refused(ExitCode.USAGE, "--script has no effect without --data");
-    smelt("eval", checkpoint, "--data", data).refused(ExitCode.BAD_INPUT, "config.json");
-    smelt("eval", checkpoint, "--script", checkpoint, "--data", data)
-        .refused(ExitCode.BAD_INPUT, "not a TorchScript file");
   }
 }

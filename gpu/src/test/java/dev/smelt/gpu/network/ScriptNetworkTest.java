@@ -19,7 +19,6 @@ import dev.smelt.formats.UsageException;
 import dev.smelt.formats.testing.TestCheckpoints;
 import dev.smelt.formats.testing.TestTensor;
 import dev.smelt.formats.testing.TestTensors;
-import dev.smelt.formats.testing.TinyScript;
 import dev.smelt.gpu.TestData;
 import dev.smelt.gpu.TestDevice;
 import dev.smelt.gpu.data.Batch;

@@ -1,7 +1,13 @@
-package dev.smelt.formats.testing;
+package dev.smelt.gpu.network;
 
 import dev.smelt.formats.DType;
 import dev.smelt.formats.Shape;
+import dev.smelt.formats.testing.PickleAssembler;
+import dev.smelt.formats.testing.TestCheckpoints;
+import dev.smelt.formats.testing.TestTensor;
+import dev.smelt.formats.testing.TestTensors;
+import dev.smelt.formats.testing.TestTorch;
+import dev.smelt.formats.testing.TestZip;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
@@ -17,10 +23,10 @@ import java.util.SplittableRandom;
  * channels → batch normalisation by running statistics → relu → linear to 3 classes. It was saved
  * in training mode, and it has a parameter that forward does not use.
  */
-public final class TinyScript {
+final class TinyScript {
 
-  public static final Shape INPUT = Shape.of(1, 4, 4);
-  public static final int CLASSES = 3;
+  static final Shape INPUT = Shape.of(1, 4, 4);
+  static final int CLASSES = 3;
 
   private static final int CHANNELS = 2;
   private static final int SIDE = 4;
@@ -29,7 +35,7 @@ public final class TinyScript {
   private static final double EPSILON = 1e-5;
 
   /** How forward ends: from the features y [B, 2, 2, 2] to the result. */
-  public static final String LOGITS =
+  static final String LOGITS =
       """
           fc = self.fc
           return torch.linear(torch.flatten(y, 1), fc.weight, fc.bias)
@@ -77,7 +83,7 @@ public final class TinyScript {
   private TinyScript() {}
 
   /** Tensors with values of this seed, in the module's order. */
-  public static List<TestTensor> tensors(long seed) {
+  static List<TestTensor> tensors(long seed) {
     List<TestTensor> tensors = new ArrayList<>();
     tensors.add(random("unused", seed, 2));
     tensors.add(random("conv.weight", seed + 1, CHANNELS, 1, KERNEL, KERNEL));
@@ -103,7 +109,7 @@ public final class TinyScript {
     return TestTensors.f32(name, shape, values);
   }
 
-  public static Path write(Path file, List<TestTensor> tensors) {
+  static Path write(Path file, List<TestTensor> tensors) {
     return write(file, tensors, "Tensor", LOGITS);
   }
 
@@ -111,12 +117,12 @@ public final class TinyScript {
    * @param type of what forward returns
    * @param end of forward
    */
-  public static Path write(Path file, List<TestTensor> tensors, String type, String end) {
+  static Path write(Path file, List<TestTensor> tensors, String type, String end) {
     return writeForward(file, tensors, type, FEATURES + end);
   }
 
   /** A module whose forward has this body alone. */
-  public static Path writeForward(Path file, List<TestTensor> tensors, String type, String body) {
+  static Path writeForward(Path file, List<TestTensor> tensors, String type, String body) {
     TestTorch torch = TestTorch.of(tensors);
     PickleAssembler pickle = PickleAssembler.start();
     module(pickle, "Net");
@@ -150,7 +156,7 @@ public final class TinyScript {
   }
 
   /** Values by name, for {@link #logits}. */
-  public static Map<String, double[]> values(List<TestTensor> tensors) {
+  static Map<String, double[]> values(List<TestTensor> tensors) {
     Map<String, double[]> values = new LinkedHashMap<>();
     for (TestTensor tensor : tensors) {
       if (tensor.dtype() == DType.F32) {
@@ -167,7 +173,7 @@ public final class TinyScript {
   }
 
   /** The forward pass in f64. */
-  public static double[] logits(Map<String, double[]> w, float[] x) {
+  static double[] logits(Map<String, double[]> w, float[] x) {
     double[] features = new double[CHANNELS * OUT * OUT];
     for (int c = 0; c < CHANNELS; c++) {
       double scale = at(w, "bn.weight", c) / Math.sqrt(at(w, "bn.running_var", c) + EPSILON);
