@@ -24,12 +24,8 @@ record SquareSums(ParameterGradients gradients, NDManager temporary) {
     NDArray delta = uses.getFirst().delta();
     switch (uses.getFirst().use()) {
       case Use.Product product -> total.add(temporary, functions(), ofProducts(product, delta));
-      case Use.Shift _ -> total.add(temporary, functions(), ofVectors(delta.sum(new int[] {1})));
-      case Use.Scale scale -> {
-        NDArray products = delta.mul(scale.x());
-        products.attach(temporary);
-        total.add(temporary, functions(), ofVectors(products.sum(new int[] {1})));
-      }
+      case Use.Shift _ -> add(total, "squares_of_vectors", delta);
+      case Use.Scale scale -> add(total, "squares_of_scaled_vectors", delta, scale.x());
       case Use.Whole _ -> {
         NDArray squares = delta.square();
         squares.attach(temporary);
@@ -46,9 +42,8 @@ record SquareSums(ParameterGradients gradients, NDManager temporary) {
     return gradients.functions();
   }
 
-  /** Σₙ of the squares of [B, width]. */
-  private static NDArray ofVectors(NDArray vectors) {
-    return vectors.square().sum(new int[] {0});
+  private void add(Total total, String method, NDArray... arguments) {
+    total.add(temporary, functions(), functions().call(temporary, method, arguments));
   }
 
   private NDArray ofProducts(Use.Product product, NDArray delta) {

@@ -61,10 +61,10 @@ public final class ScriptFunctions implements AutoCloseable {
           y = torch.im2col(x, [kh, kw], [dh, dw], [ph, pw], [sh, sw])
           return torch.contiguous(torch.transpose(y, 1, 2))
         def add_to_total(self: __torch__.Functions, total: Tensor, trace: Tensor, sums: Tensor) -> Tensor:
-          t = torch.add_(trace, torch.sum(sums, dtype=7))
+          t = torch.add_(trace, torch.sum(sums))
           return torch.add_(total, torch.reshape(sums, torch.size(total)))
         def add_to_rows(self: __torch__.Functions, total: Tensor, trace: Tensor, rows: Tensor, sums: Tensor) -> Tensor:
-          t = torch.add_(trace, torch.sum(sums, dtype=7))
+          t = torch.add_(trace, torch.sum(sums))
           return torch.index_add_(total, 0, rows, torch.to(sums, 7))
         def squares_of_products(self: __torch__.Functions, left: Tensor, right: Tensor, lengths: Tensor) -> Tensor:
           if torch.eq(torch.size(left, 1), 1):
@@ -84,6 +84,10 @@ public final class ScriptFunctions implements AutoCloseable {
               g = torch.mm(torch.t(l), r, out=g)
               s = torch.addcmul_(s, g, g)
           return s
+        def squares_of_vectors(self: __torch__.Functions, vectors: Tensor) -> Tensor:
+          return torch.sum(torch.square(torch.sum(vectors, [1])), [0])
+        def squares_of_scaled_vectors(self: __torch__.Functions, vectors: Tensor, scales: Tensor) -> Tensor:
+          return torch.sum(torch.square(torch.sum(torch.mul(vectors, scales), [1])), [0])
         def add_product(self: __torch__.Functions, x: Tensor, left: Tensor, right: Tensor) -> Tensor:
           return torch.addmm_(x, torch.t(left), right)
         def clear(self: __torch__.Functions, x: Tensor) -> Tensor:
