@@ -41,7 +41,7 @@ final class FisherBench {
   /** Enough for sums on disk to be in use: the first batch finds them untouched. */
   private static final int LARGE_BATCHES = 4;
 
-  private static final int LARGE_ROUNDS = 2;
+  private static final int LARGE_ROUNDS = 3;
   private static final int BATCH = 8;
 
   private final Path testdata;

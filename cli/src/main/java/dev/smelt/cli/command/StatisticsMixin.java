@@ -28,6 +28,9 @@ final class StatisticsMixin {
   /** Where memory is given, as many as still gain speed. */
   private static final int LARGEST_BATCH = 64;
 
+  /** With the sums in mapped files, 4 GB are enough for networks of 100 million parameters. */
+  private static final long DEFAULT_MEMORY = 3_000_000_000L;
+
   private static final long DEFAULT_SAVE_SECONDS = 60;
 
   @Option(
@@ -66,8 +69,9 @@ final class StatisticsMixin {
       names = "--memory",
       paramLabel = "SIZE",
       description =
-          "Memory to stay within, such as 4G, by smaller batches (half of the machine's; what is"
-              + " free on a GPU). Larger batches are used where it allows them.")
+          "Memory to stay within, such as 4G, by the size of batches, which are larger where it"
+              + " allows them. Without it: batches of 8, or fewer where they would take more than"
+              + " 3 GB; on a GPU up to 64, as its free memory allows.")
   private @Nullable String memory;
 
   @Option(
@@ -116,11 +120,13 @@ final class StatisticsMixin {
 
   private BatchSize batch(OptionalInt given, ComputeDevice device) {
     if (memory != null) {
-      return new BatchSize(given.orElse(LARGEST_BATCH), Units.bytes("--memory", memory));
+      return new BatchSize(given.orElse(LARGEST_BATCH), Units.bytes("--memory", memory), true);
     }
     return given.isPresent()
         ? BatchSize.exactly(given.getAsInt())
-        : new BatchSize(device.isGpu() ? LARGEST_BATCH : DEFAULT_BATCH, device.memoryBytes());
+        : device.isGpu()
+            ? new BatchSize(LARGEST_BATCH, device.memoryBytes(), false)
+            : new BatchSize(DEFAULT_BATCH, Math.min(DEFAULT_MEMORY, device.memoryBytes()), false);
   }
 
   Saving saving(Path target, Map<String, String> identity) {

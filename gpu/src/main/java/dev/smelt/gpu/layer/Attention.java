@@ -46,10 +46,16 @@ public final class Attention {
     long groups = k.getShape().get(1);
     long rows = heads / groups * length;
     NDArray factor = Tensors.scalar(q.getManager(), scale);
-    NDArray products = q.reshape(batch, groups, rows, width).matMul(k.transpose(0, 1, 3, 2));
-    NDArray scaled = products.mul(factor);
-    NDArray scores = cap.map(limit -> limit.apply(scaled)).orElse(scaled);
-    NDArray weights = scores.reshape(batch, heads, length, length).add(bias).softmax(-1);
+    NDArray scaled = q.mul(factor).reshape(batch, groups, rows, width);
+    NDArray products = scaled.matMul(k.transpose(0, 1, 3, 2));
+    NDArray scores = cap.map(limit -> limit.apply(products)).orElse(products);
+    NDArray weights;
+    // Scores are what takes memory in long sequences, and the backward pass needs the weights only.
+    try (products;
+        scores;
+        NDArray perHead = scores.reshape(batch, heads, length, length)) {
+      weights = perHead.addi(bias).softmax(-1);
+    }
     NDArray mixed = weights.reshape(batch, groups, rows, length).matMul(v);
     return mixed
         .reshape(batch, heads, length, width)

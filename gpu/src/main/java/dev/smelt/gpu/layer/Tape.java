@@ -49,15 +49,23 @@ public final class Tape {
     return recording;
   }
 
-  /** The output as it is, tapped. */
+  /**
+   * The output as it is, tapped.
+   *
+   * @param output newly made, and by an operator that does not need it for its backward pass
+   */
   NDArray record(NDArray output, Use... uses) {
     return recording ? tapped(output, output.getManager().zeros(new Shape(1)), uses) : output;
   }
 
-  /** The output with a bias added, tapped at no further cost: the leaf is the bias itself. */
+  /**
+   * The output with a bias added, tapped at no further cost: the leaf is the bias itself.
+   *
+   * @param output newly made, and by an operator that does not need it for its backward pass
+   */
   NDArray recordShifted(NDArray output, Parameter bias, Use... uses) {
     if (!recording) {
-      return output.add(bias.value());
+      return output.addi(bias.value());
     }
     List<Use> all = new ArrayList<>(List.of(uses));
     all.add(new Use.Shift(bias));
@@ -74,7 +82,7 @@ public final class Tape {
   }
 
   /**
-   * Adds a leaf to the output.
+   * Adds a leaf to the output, in place: no layer needs its output for its own backward pass.
    *
    * @param summand broadcast to the output's shape without being copied
    */
@@ -83,7 +91,7 @@ public final class Tape {
     leaf.attach(output.getManager());
     leaf.setRequiresGradient(true);
     taps.add(new Tap(leaf, List.of(uses)));
-    return output.add(leaf);
+    return output.addi(leaf);
   }
 
   /**

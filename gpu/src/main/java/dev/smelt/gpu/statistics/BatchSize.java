@@ -8,8 +8,9 @@ import dev.smelt.formats.UsageException;
  *
  * @param most the largest batch
  * @param memoryBytes what the process may take in memory; a batch is made smaller to stay within
+ * @param strict whether to refuse when not even one example fits, or to try all the same
  */
-public record BatchSize(int most, long memoryBytes) {
+public record BatchSize(int most, long memoryBytes, boolean strict) {
 
   /** What a Java machine and libtorch take before the first weight is loaded. */
   private static final long RUNTIME_BYTES = 640L << 20;
@@ -22,27 +23,30 @@ public record BatchSize(int most, long memoryBytes) {
 
   /** That many, whatever memory they take. */
   public static BatchSize exactly(int examples) {
-    return new BatchSize(examples, Long.MAX_VALUE);
+    return new BatchSize(examples, Long.MAX_VALUE, false);
   }
 
   /**
    * The batch for a network.
    *
    * @param fixed bytes that do not depend on the batch: weights and the largest temporary
+   * @param sums bytes of running sums in mapped files; they are counted up to a quarter of the
+   *     memory, for the system can move the rest to disk
    * @param perExample bytes that the longest example takes
    * @throws UsageException when not even one example fits
    */
-  int examples(long fixed, long perExample) {
+  int examples(long fixed, long sums, long perExample) {
     if (memoryBytes == Long.MAX_VALUE) {
       return most;
     }
-    long free = memoryBytes - RUNTIME_BYTES - fixed;
-    if (free < perExample) {
+    long needed = RUNTIME_BYTES + fixed + Math.min(sums, memoryBytes / 4);
+    long free = memoryBytes - needed;
+    if (free < perExample && strict) {
       throw new UsageException(
           "memory of %,d MB is too little: about %,d MB are needed for one example"
-              .formatted(memoryBytes >> 20, (RUNTIME_BYTES + fixed + perExample) >> 20),
+              .formatted(memoryBytes >> 20, (needed + perExample) >> 20),
           "use a larger --memory or a smaller --seq-len");
     }
-    return (int) Math.min(most, free / Math.max(1, perExample));
+    return (int) Math.max(1, Math.min(most, free / Math.max(1, perExample)));
   }
 }

@@ -51,8 +51,8 @@ public final class FisherEstimator {
     this.options = options;
     this.saving = saving;
     Probe probe = Probe.of(network, dataset);
-    this.batch = batch(probe);
     this.plan = Plan.of(network.parameters(), probe.uses(), options.statistics());
+    this.batch = batch(probe);
     plan.leftOut().forEach(line -> notes.add("left out: " + line));
     this.totals = new Totals(network.device(), plan, options.statistics(), saving.target());
     this.spread = new BatchSpread(totals.watched());
@@ -103,7 +103,7 @@ public final class FisherEstimator {
       largest = Math.max(largest, parameter.elements() * Float.BYTES);
     }
     // Squares of one parameter are added up beside a gradient of it.
-    int fitting = options.batch().examples(weights + 2 * largest, probe.bytes());
+    int fitting = options.batch().examples(weights + 2 * largest, plan.sumBytes(), probe.bytes());
     if (fitting < options.batch().most()) {
       notes.add("batch of " + fitting + " examples, to stay within the memory allowed");
     }

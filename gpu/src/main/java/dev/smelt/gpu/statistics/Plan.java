@@ -109,6 +109,11 @@ record Plan(List<Entry> entries, List<String> leftOut) {
     return entries.stream().filter(entry -> !entry.fromDiagonal()).toList();
   }
 
+  /** What the running sums take, in f64. */
+  long sumBytes() {
+    return estimated().stream().mapToLong(entry -> entry.stored().elements() * Double.BYTES).sum();
+  }
+
   /** The statistic whose sum tells how sure the estimate is. */
   static boolean isWatched(Entry entry, Set<Statistic> statistics) {
     if (statistics.contains(Statistic.DIAG)) {

@@ -338,16 +338,20 @@ class EstimateTest {
   @Test
   void choosesTheBatchByMemory() {
     long gigabyte = 1L << 30;
-    assertThat(BatchSize.exactly(7).examples(gigabyte, gigabyte)).isEqualTo(7);
-    BatchSize within = new BatchSize(16, 4 * gigabyte);
-    assertThat(within.examples(gigabyte, gigabyte / 4)).isEqualTo(9);
-    assertThat(within.examples(gigabyte, 1)).isEqualTo(16);
-    assertThatThrownBy(() -> within.examples(gigabyte, 3 * gigabyte))
+    assertThat(BatchSize.exactly(7).examples(gigabyte, 0, gigabyte)).isEqualTo(7);
+    BatchSize within = new BatchSize(16, 4 * gigabyte, true);
+    assertThat(within.examples(gigabyte, 0, gigabyte / 4)).isEqualTo(9);
+    assertThat(within.examples(gigabyte, 0, 1)).isEqualTo(16);
+    assertThat(within.examples(gigabyte, gigabyte / 2, gigabyte / 4)).isEqualTo(7);
+    assertThat(within.examples(gigabyte, 9 * gigabyte, gigabyte / 4)).isEqualTo(5);
+    assertThatThrownBy(() -> within.examples(gigabyte, 0, 3 * gigabyte))
         .isInstanceOf(UsageException.class)
         .hasMessageContainingAll("4,096 MB", "4,736 MB", "--memory");
+    assertThat(new BatchSize(16, 4 * gigabyte, false).examples(gigabyte, 0, 3 * gigabyte))
+        .isEqualTo(1);
     try (Network network = load(TinyModels.gpt2())) {
       Set<Statistic> diagonal = Set.of(Statistic.DIAG);
-      BatchSize little = new BatchSize(8, 1L << 20);
+      BatchSize little = new BatchSize(8, 1L << 20, true);
       FisherOptions options =
           new FisherOptions(diagonal, Labels.EMPIRICAL, 0, little, OptionalDouble.empty());
       assertThatThrownBy(() -> estimate(network, WINDOWS, options))
