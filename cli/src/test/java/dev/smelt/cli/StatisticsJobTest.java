@@ -117,6 +117,10 @@ class StatisticsJobTest {
     List<String> other = new ArrayList<>(options);
     other.addAll(List.of("--seed", "1", "--resume"));
     smelt(words(model, file, other)).refused(ExitCode.BAD_INPUT, "another run", "seed 1, found 0");
+    List<String> fewer = new ArrayList<>(options);
+    fewer.addAll(List.of("--seq-len", "20", "--resume"));
+    smelt(words(model, file, fewer))
+        .refused(ExitCode.BAD_INPUT, "another run", "--seq-len 20, found none");
 
     List<String> resumed = new ArrayList<>(options);
     resumed.add("--resume");

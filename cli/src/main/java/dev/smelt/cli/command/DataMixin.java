@@ -16,6 +16,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.SortedMap;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -57,7 +58,8 @@ final class DataMixin {
       names = "--batch",
       paramLabel = "N",
       description =
-          "Examples at a time; changes memory and speed, and the last digits of results (8).")
+          "Examples at a time; changes memory and speed, and the last digits of results (8;"
+              + " statistics: see --memory).")
   private @Nullable Integer batch;
 
   @Option(
@@ -99,22 +101,31 @@ final class DataMixin {
 
   /** Where there is no data to apply them to, none of these options may be given. */
   void refuseAsUseless(String missing) {
-    Map<String, Boolean> given =
-        Map.of(
-            "--script", script != null,
-            "--seq-len", seqLen != null,
-            "--samples", samples != null,
-            "--shuffle", shuffle != null,
-            "--batch", batch != null,
-            "--size", size != null,
-            "--normalize", normalize != null,
-            "--mask-rate", maskRate != null,
-            "--mask-seed", maskSeed != null);
-    for (Map.Entry<String, Boolean> option : new TreeMap<>(given).entrySet()) {
-      if (option.getValue()) {
-        throw new UsageException(
-            option.getKey() + " has no effect without " + missing, "add " + missing);
-      }
+    SortedMap<String, String> given = new TreeMap<>(given());
+    put(given, "--script", script);
+    put(given, "--batch", batch);
+    if (!given.isEmpty()) {
+      throw new UsageException(
+          given.firstKey() + " has no effect without " + missing, "add " + missing);
+    }
+  }
+
+  /** The options that say which examples there are, as they were given. */
+  SortedMap<String, String> given() {
+    SortedMap<String, String> given = new TreeMap<>();
+    put(given, "--seq-len", seqLen);
+    put(given, "--samples", samples);
+    put(given, "--shuffle", shuffle);
+    put(given, "--size", size);
+    put(given, "--normalize", normalize);
+    put(given, "--mask-rate", maskRate);
+    put(given, "--mask-seed", maskSeed);
+    return given;
+  }
+
+  private static void put(Map<String, String> given, String option, @Nullable Object value) {
+    if (value != null) {
+      given.put(option, value.toString());
     }
   }
 

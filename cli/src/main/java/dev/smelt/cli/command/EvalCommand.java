@@ -23,7 +23,9 @@ import picocli.CommandLine.Parameters;
     footer = {"%nExample:%n  smelt eval model/ --data val.txt --seq-len 256 --samples 40"})
 public final class EvalCommand extends SmeltCommand {
 
-  @Parameters(paramLabel = "CKPT", description = "The model's folder.")
+  @Parameters(
+      paramLabel = "CKPT",
+      description = "The model: a folder; with --script any checkpoint.")
   private Path path = Path.of("");
 
   @Option(

@@ -26,6 +26,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -46,7 +47,9 @@ import picocli.CommandLine.Parameters;
     })
 public final class FisherCommand extends SmeltCommand {
 
-  @Parameters(paramLabel = "CKPT", description = "The model's folder.")
+  @Parameters(
+      paramLabel = "CKPT",
+      description = "The model: a folder; with --script any checkpoint.")
   private Path path = Path.of("");
 
   @Option(
@@ -119,15 +122,15 @@ public final class FisherCommand extends SmeltCommand {
 
   /** What a run must agree in with one that it continues. */
   private Map<String, String> identity(String model, Dataset dataset, FisherOptions chosen) {
-    return Map.of(
-        "model", model,
-        "script", how.script().map(Hashing::sha256).orElse("none"),
-        "data", dataset.sha256(),
-        "examples", String.valueOf(dataset.examples().size()),
-        "data options", how.options().toString(),
-        "statistics", chosen.statistics().toString(),
-        "labels", chosen.labels().toString(),
-        "seed", String.valueOf(chosen.seed()));
+    Map<String, String> identity = new TreeMap<>(how.given());
+    identity.put("model", model);
+    identity.put("script", how.script().map(Hashing::sha256).orElse("none"));
+    identity.put("data", dataset.sha256());
+    identity.put("examples", String.valueOf(dataset.examples().size()));
+    identity.put("statistics", chosen.statistics().toString());
+    identity.put("labels", chosen.labels().toString());
+    identity.put("seed", String.valueOf(chosen.seed()));
+    return identity;
   }
 
   private Report report(Network network, Dataset dataset, Estimate found, FisherOptions chosen) {

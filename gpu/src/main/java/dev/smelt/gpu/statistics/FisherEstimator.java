@@ -120,6 +120,9 @@ public final class FisherEstimator {
       Snapshot found = Snapshot.restore(saving, plan, totals, spread);
       next = found.next();
       tokens = found.tokens();
+      if (batch != found.batch()) {
+        notes.add("batch of " + found.batch() + " examples, as in the run that is continued");
+      }
       batch = found.batch();
     }
     int continuedAt = next;
@@ -164,7 +167,9 @@ public final class FisherEstimator {
           throw e;
         }
         batch = batch / 2;
-        notes.add("batch of " + batch + " examples from example " + next + " on: memory ran out");
+        notes.add(
+            "batch of %d examples from example %d on: the engine failed with more, as it does when memory runs out"
+                .formatted(batch, next));
         continue;
       }
       spread.add(examples.size(), totals.takeTraces());

@@ -56,7 +56,9 @@ record Plan(List<Entry> entries, List<String> leftOut) {
       for (Statistic statistic : statistics) {
         Optional<Shape> shape = shape(statistic, parameter, form);
         if (shape.isEmpty()) {
-          if (isGram(statistic) && used.stream().anyMatch(Use.Whole.class::isInstance)) {
+          if (isGram(statistic)
+              && form.isPresent()
+              && used.stream().anyMatch(Use.Whole.class::isInstance)) {
             leftOut.add("%s: no %s of what is used whole".formatted(parameter.name(), statistic));
           }
           continue;

@@ -15,7 +15,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SortedSet;
 import java.util.TreeMap;
+import java.util.TreeSet;
 
 /**
  * The work so far, between two batches, as a safetensors file: the sums in f64 under {@code
@@ -34,6 +36,9 @@ record Snapshot(int next, long tokens, int batch) {
   private static final String TOKENS = "tokens";
   private static final String BATCH = "batch";
   private static final String IDENTITY = "identity.";
+
+  /** In messages, for what only one of two runs has. */
+  private static final String ABSENT = "none";
 
   /** Elements copied at a time. */
   private static final int CHUNK = 1 << 20;
@@ -115,13 +120,18 @@ record Snapshot(int next, long tokens, int batch) {
   }
 
   private static void requireSameRun(Saving saving, Checkpoint file) {
-    for (Map.Entry<String, String> expected : new TreeMap<>(saving.identity()).entrySet()) {
-      String found = file.metadata().get(IDENTITY + expected.getKey());
-      if (!expected.getValue().equals(found)) {
+    SortedSet<String> keys = new TreeSet<>(saving.identity().keySet());
+    file.metadata().keySet().stream()
+        .filter(key -> key.startsWith(IDENTITY))
+        .forEach(key -> keys.add(key.substring(IDENTITY.length())));
+    for (String key : keys) {
+      String expected = saving.identity().getOrDefault(key, ABSENT);
+      String found = file.metadata().getOrDefault(IDENTITY + key, ABSENT);
+      if (!expected.equals(found)) {
         throw new MismatchException(
             "saved work is of another run",
             file.path().toString(),
-            "expected " + expected.getKey() + " " + expected.getValue() + ", found " + found,
+            "expected " + key + " " + expected + ", found " + found,
             "use --overwrite instead of --resume to begin anew");
       }
     }

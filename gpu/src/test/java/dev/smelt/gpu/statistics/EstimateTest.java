@@ -374,9 +374,8 @@ class EstimateTest {
       assertThat(found.course().batch()).isEqualTo(2);
       assertThat(found.course().examples()).isEqualTo(WINDOWS.size());
       assertThat(found.course().notes())
-          .containsExactly(
-              "batch of 4 examples from example 0 on: memory ran out",
-              "batch of 2 examples from example 0 on: memory ran out");
+          .hasSize(2)
+          .allMatch(note -> note.contains("from example 0 on: the engine failed with more"));
       Map<String, double[]> expected = estimate(network, WINDOWS, options(2, Statistic.DIAG));
       Estimates.arrays(found)
           .forEach((name, values) -> assertThat(values).isEqualTo(get(expected, name)));
