@@ -16,6 +16,7 @@ public final class Bench {
              bench tensors REAL REFERENCE
              bench fisher TESTDATA DEVICE
              bench memory LAUNCHER
+             bench script REAL IMAGES
       """;
 
   private Bench() {}
@@ -28,6 +29,8 @@ public final class Bench {
       new StartupBench(Path.of(words.get(1)), Path.of(words.get(2)), out).run();
     } else if (words.size() == 3 && words.getFirst().equals("fisher")) {
       FisherBench.run(Path.of(words.get(1)), words.get(2), out);
+    } else if (words.size() == 3 && words.getFirst().equals("script")) {
+      ScriptBench.run(Path.of(words.get(1)), Path.of(words.get(2)), out);
     } else if (words.size() == 2 && words.getFirst().equals("memory")) {
       MemoryBench.run(Path.of(words.get(1)), out);
     } else if (words.size() == 4 && words.getFirst().equals("golden")) {

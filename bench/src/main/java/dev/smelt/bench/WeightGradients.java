@@ -21,11 +21,16 @@ final class WeightGradients implements AutoCloseable {
 
   private final Network network;
   private final NDManager scope;
+
+  /** The parameters of a script have gradients by themselves, if a tape records. */
+  private final boolean script;
+
   private final Map<Parameter, NDArray> squares = new LinkedHashMap<>();
 
   WeightGradients(Network network, Dataset dataset) {
     this.network = network;
     this.scope = network.device().scope();
+    this.script = network.model().singleExamples().isPresent();
     Tape tape = Tape.recording();
     network
         .device()
@@ -44,7 +49,13 @@ final class WeightGradients implements AutoCloseable {
                                 use.parameter(),
                                 parameter ->
                                     scope.zeros(parameter.value().getShape(), DataType.FLOAT64))));
-    squares.keySet().forEach(parameter -> parameter.value().setRequiresGradient(true));
+    requireGradients(true);
+  }
+
+  private void requireGradients(boolean wanted) {
+    if (!script) {
+      squares.keySet().forEach(parameter -> parameter.value().setRequiresGradient(wanted));
+    }
   }
 
   /** Forward and backward, nothing more. */
@@ -72,8 +83,15 @@ final class WeightGradients implements AutoCloseable {
         });
   }
 
+  /** Sums of squares so far, by name of parameter. */
+  Map<String, double[]> sums() {
+    Map<String, double[]> sums = new LinkedHashMap<>();
+    squares.forEach((parameter, sum) -> sums.put(parameter.name(), sum.toDoubleArray()));
+    return sums;
+  }
+
   private NDArray loss(NDManager manager, Batch batch) {
-    NDArray logits = network.model().logits(manager, batch, Tape.off());
+    NDArray logits = network.model().logits(manager, batch, script ? Tape.recording() : Tape.off());
     NDArray targets =
         Tensors.ofInts(
             manager, batch.targetIndices(), batch.size(), batch.predictionsPerExample(), 1);
@@ -82,7 +100,7 @@ final class WeightGradients implements AutoCloseable {
 
   @Override
   public void close() {
-    squares.keySet().forEach(parameter -> parameter.value().setRequiresGradient(false));
+    requireGradients(false);
     scope.close();
   }
 }
