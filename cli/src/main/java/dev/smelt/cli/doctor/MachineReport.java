@@ -91,6 +91,11 @@ public record MachineReport(
     if (device.info().threads() < Runtime.getRuntime().availableProcessors()) {
       limits.add("--threads uses fewer than all processors");
     }
+    if (device.info().threads() > 1 && waitsInLoops()) {
+      limits.add(
+          "threads of PyTorch wait for each other in loops: on a busy machine many times slower;"
+              + " start by bin/smelt or set GOMP_SPINCOUNT=1000");
+    }
     if (gflops < SLOW_GFLOPS) {
       limits.add(
           String.format(
@@ -103,6 +108,11 @@ public record MachineReport(
       limits.add("java heap: matrices above 8192x8192 may not fit; set JAVA_OPTS=-Xmx4g or more");
     }
     return limits;
+  }
+
+  /** OpenMP's own default, which the launcher changes. */
+  private static boolean waitsInLoops() {
+    return System.getenv("GOMP_SPINCOUNT") == null && System.getenv("OMP_WAIT_POLICY") == null;
   }
 
   private interface Work {
