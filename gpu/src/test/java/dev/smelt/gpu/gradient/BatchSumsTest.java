@@ -12,7 +12,6 @@ import dev.smelt.formats.testing.TestTensor;
 import dev.smelt.formats.testing.TestTensors;
 import dev.smelt.gpu.TestDevice;
 import dev.smelt.gpu.data.Batch;
-import dev.smelt.gpu.data.Example;
 import dev.smelt.gpu.layer.Layout;
 import dev.smelt.gpu.layer.Linear;
 import dev.smelt.gpu.layer.Tape;
@@ -21,10 +20,8 @@ import dev.smelt.gpu.layer.Weights.Bias;
 import dev.smelt.gpu.torch.Autograd;
 import dev.smelt.gpu.torch.TorchDevice;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -41,68 +38,6 @@ class BatchSumsTest {
   private static final int ROUNDS = 60;
 
   @TempDir private Path folder;
-
-  /** One random layer with inputs, and c. */
-  private static final class Case {
-
-    final Random random;
-    final int examples;
-    final int length;
-    final int in;
-    final int out;
-    final int[] lengths;
-    final Layout layout;
-    final double[][][] c;
-    final double[][][] x;
-    final Batch batch;
-
-    Case(int seed) {
-      random = new Random(seed);
-      examples = 1 + random.nextInt(4);
-      // One position takes a way of its own, so it comes up often.
-      length = random.nextInt(3) == 0 ? 1 : 1 + random.nextInt(6);
-      in = 1 + random.nextInt(9);
-      out = 1 + random.nextInt(9);
-      layout = random.nextBoolean() ? Layout.OUT_IN : Layout.IN_OUT;
-      lengths = new int[examples];
-      List<Example> sequences = new ArrayList<>();
-      for (int n = 0; n < examples; n++) {
-        lengths[n] = n == 0 ? length : 1 + random.nextInt(length);
-        int[] ids = random.ints(lengths[n], 0, out).toArray();
-        sequences.add(new Example.Labelled(ids, new int[lengths[n]], 0));
-      }
-      batch = Batch.of(0, sequences);
-      x = values(in, false);
-      c = values(out, true);
-    }
-
-    /** [examples][length][width], at padding zero or not. */
-    private double[][][] values(int width, boolean zeroAtPadding) {
-      double[][][] values = new double[examples][length][width];
-      for (int n = 0; n < examples; n++) {
-        for (int t = 0; t < length; t++) {
-          for (int i = 0; i < width; i++) {
-            double value = (float) random.nextGaussian();
-            values[n][t][i] = zeroAtPadding && t >= lengths[n] ? 0 : value;
-          }
-        }
-      }
-      return values;
-    }
-
-    /** Σ_t c_t x_tᵀ of example n: [out][in]. */
-    double[][] gradient(int n) {
-      double[][] gradient = new double[out][in];
-      for (int t = 0; t < lengths[n]; t++) {
-        for (int i = 0; i < out; i++) {
-          for (int j = 0; j < in; j++) {
-            gradient[i][j] += c[n][t][i] * x[n][t][j];
-          }
-        }
-      }
-      return gradient;
-    }
-  }
 
   private static NDArray array(NDManager manager, double[][][] values) {
     float[] flat = new float[values.length * values[0].length * values[0][0].length];
@@ -197,7 +132,7 @@ class BatchSumsTest {
   void sumsOfLinearLayers() {
     TorchDevice device = TestDevice.get().torch();
     for (int seed = 0; seed < ROUNDS; seed++) {
-      Case one = new Case(seed);
+      RandomLayer one = new RandomLayer(seed);
       try (NDManager manager = device.scope()) {
         boolean outIn = one.layout == Layout.OUT_IN;
         TestTensor weight =
@@ -215,7 +150,7 @@ class BatchSumsTest {
   }
 
   private static void assertLinear(
-      Case one, NDManager manager, ParameterGradients gradients, String what) {
+      RandomLayer one, NDManager manager, ParameterGradients gradients, String what) {
     double[][] squares = new double[one.out][one.in];
     double[][] mean = new double[one.out][one.in];
     double[] rows = new double[one.out];
@@ -268,7 +203,7 @@ class BatchSumsTest {
   }
 
   private static void assertBias(
-      Case one, NDManager manager, ParameterGradients gradients, String what) {
+      RandomLayer one, NDManager manager, ParameterGradients gradients, String what) {
     double[] squares = new double[one.out];
     double[] mean = new double[one.out];
     for (int n = 0; n < one.examples; n++) {
@@ -293,7 +228,7 @@ class BatchSumsTest {
   private void assertTables(boolean tied) {
     TorchDevice device = TestDevice.get().torch();
     for (int seed = 0; seed < ROUNDS; seed++) {
-      Case one = new Case(seed);
+      RandomLayer one = new RandomLayer(seed);
       int[] ids = one.batch.tokens().ids();
       double[][][] d = one.values(one.in, true);
       try (NDManager manager = device.scope()) {
@@ -371,7 +306,7 @@ class BatchSumsTest {
   void sumsOfNorms() {
     TorchDevice device = TestDevice.get().torch();
     for (int seed = 0; seed < ROUNDS; seed++) {
-      Case one = new Case(seed);
+      RandomLayer one = new RandomLayer(seed);
       try (NDManager manager = device.scope()) {
         Weights weights =
             weights(manager, List.of(zeros("n.weight", one.out), zeros("n.bias", one.out)));
