@@ -11,6 +11,7 @@ import dev.smelt.formats.storage.Storage;
 import dev.smelt.gpu.gradient.Total;
 import dev.smelt.gpu.layer.Layout;
 import dev.smelt.gpu.statistics.Plan.Entry;
+import dev.smelt.gpu.torch.ScriptFunctions;
 import dev.smelt.gpu.torch.Tensors;
 import dev.smelt.gpu.torch.TorchDevice;
 import java.lang.foreign.MemorySegment;
@@ -32,6 +33,7 @@ final class Totals implements AutoCloseable {
   private static final int CHUNK = 16 << 20;
 
   private final NDManager manager;
+  private final ScriptFunctions functions;
   private final Scratch scratch;
   private final NDArray traces;
   private final Map<Entry, Total> totals = new LinkedHashMap<>();
@@ -43,6 +45,7 @@ final class Totals implements AutoCloseable {
    */
   Totals(TorchDevice device, Plan plan, Set<Statistic> statistics, Path target) {
     manager = device.scope();
+    functions = device.functions();
     scratch = Storage.local().scratch(target);
     List<Entry> estimated = plan.estimated();
     long count = estimated.stream().filter(e -> Plan.isWatched(e, statistics)).count();
@@ -89,7 +92,7 @@ final class Totals implements AutoCloseable {
   /** What a batch has added to the sum of squares of each watched parameter; then begins anew. */
   double[] takeTraces() {
     double[] all = traces.toDoubleArray();
-    traces.set(new NDIndex("..."), 0);
+    functions.call(manager, "clear", traces).close();
     double[] found = new double[watched.size()];
     System.arraycopy(all, 0, found, 0, found.length);
     return found;

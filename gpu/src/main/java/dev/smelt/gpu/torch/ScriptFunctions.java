@@ -96,7 +96,8 @@ public final class ScriptFunctions implements AutoCloseable {
           return torch.addcmul_(x, y, y)
         def sums_of_squared_rows(self: __torch__.Functions, left: Tensor, right: Tensor) -> Tensor:
           k = torch.bmm(right, torch.transpose(right, 1, 2))
-          return torch.sum(torch.mul(left, torch.bmm(k, left)), [0, 1])
+          m = torch.mul_(torch.bmm(k, left), left)
+          return torch.sum(torch.reshape(m, [-1, torch.size(left, 2)]), [0])
         def product_over_positions(self: __torch__.Functions, left: Tensor, right: Tensor) -> Tensor:
           l = torch.reshape(left, [-1, torch.size(left, -1)])
           r = torch.reshape(right, [-1, torch.size(right, -1)])
