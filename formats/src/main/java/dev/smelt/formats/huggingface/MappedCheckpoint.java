@@ -1,0 +1,166 @@
+package dev.smelt.formats.huggingface;
+
+import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.CorruptException;
+import dev.smelt.formats.ModelConfig;
+import dev.smelt.formats.TensorView;
+import java.lang.foreign.Arena;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** Weights in mapped files of any format: one on its own, or those of a Hugging Face folder. */
+public final class MappedCheckpoint implements Checkpoint {
+
+  /**
+   * What one file holds.
+   *
+   * @param kind of a file on its own, in words for a person
+   * @param metadata strings of its header
+   */
+  public record WeightsFile(String kind, List<TensorView> tensors, Map<String, String> metadata) {}
+
+  /** How files of a format are read. */
+  public interface Format {
+
+    /** Reads the description of the tensors; views live as long as {@code arena}. */
+    WeightsFile read(Path file, Arena arena);
+
+    /** What a folder of such files is, in words for a person. */
+    String folderKind();
+
+    /**
+     * Metadata of the whole.
+     *
+     * @param files those of each file, in order
+     */
+    Map<String, String> metadata(List<Map<String, String>> files);
+
+    /** What the metadata list of tensors and values that are not part of the model. */
+    List<String> leftOut(Map<String, String> metadata);
+  }
+
+  private final Path path;
+  private final String kind;
+  private final Arena arena;
+  private final Map<String, TensorView> tensors = new LinkedHashMap<>();
+  private final Map<String, String> metadata;
+  private final List<String> leftOut;
+  private final Optional<ModelConfig> config;
+  private final List<Path> weightFiles;
+  private final List<Path> sideFiles;
+
+  private MappedCheckpoint(
+      Path path,
+      Optional<WeightsFolder> folder,
+      List<Path> weightFiles,
+      Format format,
+      Arena arena) {
+    this.path = path;
+    this.arena = arena;
+    this.weightFiles = List.copyOf(weightFiles);
+    this.config = folder.flatMap(WeightsFolder::config);
+    this.sideFiles = folder.map(WeightsFolder::sideFiles).orElse(List.of());
+    Map<String, String> shardOf = new LinkedHashMap<>();
+    List<WeightsFile> files =
+        weightFiles.stream().map(file -> read(file, format, shardOf)).toList();
+    this.metadata = format.metadata(files.stream().map(WeightsFile::metadata).toList());
+    this.leftOut = format.leftOut(metadata);
+    this.kind =
+        folder.map(found -> format.folderKind() + found.shards()).orElse(files.getFirst().kind());
+    folder.ifPresent(found -> found.requireIndexed(shardOf));
+  }
+
+  /**
+   * @param shardOf gets the name of the file for each of its tensors
+   */
+  private WeightsFile read(Path file, Format format, Map<String, String> shardOf) {
+    WeightsFile opened = format.read(file, arena);
+    for (TensorView view : opened.tensors()) {
+      if (tensors.putIfAbsent(view.name(), view) != null) {
+        throw new CorruptException(
+            "tensor in two shards", file + "|" + view.name(), "expected it once", "");
+      }
+      shardOf.put(view.name(), String.valueOf(file.getFileName()));
+    }
+    return opened;
+  }
+
+  /** A file on its own. */
+  public static Checkpoint ofFile(Path file, Format format) {
+    return open(file, Optional.empty(), List.of(file), format);
+  }
+
+  /** All weights of a folder; shards must be those of its index. */
+  public static Checkpoint ofFolder(WeightsFolder folder, Format format) {
+    return open(folder.folder(), Optional.of(folder), folder.weights(), format);
+  }
+
+  /** Unmaps everything again when opening fails half-way. */
+  private static Checkpoint open(
+      Path path, Optional<WeightsFolder> folder, List<Path> files, Format format) {
+    Arena arena = Arena.ofShared();
+    boolean opened = false;
+    try {
+      Checkpoint checkpoint = new MappedCheckpoint(path, folder, files, format, arena);
+      opened = true;
+      return checkpoint;
+    } finally {
+      if (!opened) {
+        arena.close();
+      }
+    }
+  }
+
+  @Override
+  public Path path() {
+    return path;
+  }
+
+  @Override
+  public String kind() {
+    return kind;
+  }
+
+  @Override
+  public List<TensorView> tensors() {
+    return List.copyOf(tensors.values());
+  }
+
+  @Override
+  public Optional<TensorView> find(String name) {
+    return Optional.ofNullable(tensors.get(name));
+  }
+
+  @Override
+  public Map<String, String> metadata() {
+    return metadata;
+  }
+
+  @Override
+  public List<String> leftOut() {
+    return leftOut;
+  }
+
+  @Override
+  public Optional<ModelConfig> config() {
+    return config;
+  }
+
+  @Override
+  public List<Path> weightFiles() {
+    return weightFiles;
+  }
+
+  @Override
+  public List<Path> sideFiles() {
+    return sideFiles;
+  }
+
+  @Override
+  public void close() {
+    arena.close();
+  }
+}
