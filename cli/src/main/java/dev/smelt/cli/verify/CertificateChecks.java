@@ -1,11 +1,11 @@
 package dev.smelt.cli.verify;
 
-import dev.smelt.compress.factorize.Certificate;
 import dev.smelt.compress.factorize.FisherMetric;
 import dev.smelt.compress.factorize.Metric;
 import dev.smelt.compress.factorize.PlainMetric;
 import dev.smelt.compress.factorize.Recertification;
 import dev.smelt.compress.factorize.Side;
+import dev.smelt.compress.lowrank.Certificate;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.manifest.ContentHash;

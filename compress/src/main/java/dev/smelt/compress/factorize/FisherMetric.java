@@ -1,9 +1,12 @@
 package dev.smelt.compress.factorize;
 
+import dev.smelt.compress.lowrank.Weight;
+import dev.smelt.compress.lowrank.Weighting;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.TensorView;
+import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.statistics.Statistics;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -27,7 +30,7 @@ public record FisherMetric(Statistics statistics, Side side) implements Metric {
   }
 
   @Override
-  public Weighting weighting(Layer layer) {
+  public Weighted weighting(LinearAlgebra algebra, Layer layer) {
     TensorView fisher = fisher(layer);
     double[] rows = new double[Math.toIntExact(fisher.shape().size(0))];
     double[] cols = new double[Math.toIntExact(fisher.shape().size(1))];
@@ -35,15 +38,24 @@ public record FisherMetric(Statistics statistics, Side side) implements Metric {
     double[] perOutput = layer.transposed() ? cols : rows;
     double[] perInput = layer.transposed() ? rows : cols;
     if (total(perInput) == 0) {
-      return new Weighting(
-          Optional.empty(),
-          Optional.empty(),
+      return new Weighted(
+          new Weighting(Weight.NONE, Weight.NONE, 0),
+          0,
           Optional.of("Fisher information is zero everywhere: plain metric"));
     }
-    return new Weighting(
-        side == Side.INPUT ? Optional.empty() : Optional.of(weights(perOutput)),
-        side == Side.OUTPUT ? Optional.empty() : Optional.of(weights(perInput)),
-        Optional.empty());
+    return Weighted.of(
+        new Weighting(
+            side == Side.INPUT ? Weight.NONE : new Weight.Diagonal(weights(perOutput)),
+            side == Side.OUTPUT ? Weight.NONE : new Weight.Diagonal(weights(perInput)),
+            lossPerEnergy(total(perInput), layer)));
+  }
+
+  /**
+   * Half of the mean Fisher information of a weight. Half of Σ F_jk Δ_jk² is the predicted increase
+   * of the loss; with weights in units of their mean, F_jk is taken to be the mean of F times them.
+   */
+  private static double lossPerEnergy(double total, Layer layer) {
+    return 0.5 * total / layer.weight().elements();
   }
 
   private TensorView fisher(Layer layer) {

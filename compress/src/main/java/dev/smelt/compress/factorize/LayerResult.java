@@ -1,5 +1,6 @@
 package dev.smelt.compress.factorize;
 
+import dev.smelt.compress.lowrank.Certificate;
 import dev.smelt.formats.TensorView;
 import java.util.Optional;
 

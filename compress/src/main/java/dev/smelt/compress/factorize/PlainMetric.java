@@ -1,5 +1,8 @@
 package dev.smelt.compress.factorize;
 
+import dev.smelt.compress.lowrank.Weighting;
+import dev.smelt.gpu.engine.LinearAlgebra;
+
 /** L = R = I: the truncated SVD (Eckart and Young, Psychometrika 1, 1936). */
 public record PlainMetric() implements Metric {
 
@@ -9,7 +12,7 @@ public record PlainMetric() implements Metric {
   }
 
   @Override
-  public Weighting weighting(Layer layer) {
-    return Weighting.NONE;
+  public Weighted weighting(LinearAlgebra algebra, Layer layer) {
+    return Weighted.of(Weighting.NONE);
   }
 }

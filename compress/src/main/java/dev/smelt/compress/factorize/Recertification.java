@@ -1,5 +1,6 @@
 package dev.smelt.compress.factorize;
 
+import dev.smelt.compress.lowrank.Certificate;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.TensorView;
@@ -49,7 +50,7 @@ public final class Recertification {
           layer.load(algebra),
           algebra.matrix(layer.out(), rank, a.toDoubles()),
           algebra.matrix(rank, layer.in(), b.toDoubles()),
-          metric.weighting(layer));
+          metric.weighting(algebra, layer).weighting());
     }
   }
 }

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.smelt.compress.factorize.RankPolicy.KeepRatio;
 import dev.smelt.compress.factorize.RankPolicy.MaxError;
+import dev.smelt.compress.lowrank.Certificate;
 import dev.smelt.compress.testing.Factorization;
 import dev.smelt.compress.testing.Plain;
 import dev.smelt.compress.testing.TestDevice;

@@ -3,7 +3,10 @@ package dev.smelt.compress.factorize;
 import static dev.smelt.formats.testing.TestTensors.f32;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
+import dev.smelt.compress.lowrank.Weight;
+import dev.smelt.compress.lowrank.Weighting;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.NotFoundException;
@@ -11,14 +14,15 @@ import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.testing.TestCheckpoints;
 import dev.smelt.formats.testing.TestTensor;
+import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.statistics.Statistics;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class FisherMetricTest {
@@ -40,18 +44,30 @@ class FisherMetricTest {
 
   @Test
   void theInputSideSumsOverOutputs() {
-    Weighting weighting = weighting(Side.INPUT, false, INFORMATION);
-    assertThat(weighting.left()).isEmpty();
-    assertWeights(weighting.right(), OF_COLUMNS);
-    assertThat(weighting.remark()).isEmpty();
-    assertThat(weighting.isIdentity()).isFalse();
+    Metric.Weighted weighted = weighted(Side.INPUT, false, INFORMATION);
+    assertThat(weighted.weighting().left()).isEqualTo(Weight.NONE);
+    assertWeights(weighted.weighting().right(), OF_COLUMNS);
+    assertThat(weighted.remark()).isEmpty();
+    assertThat(weighted.weighting().isIdentity()).isFalse();
+  }
+
+  /** Half of the mean information of a weight: ½ Σ F Δ² is the loss. */
+  @ParameterizedTest
+  @EnumSource(Side.class)
+  void theLossIsPredictedFromTheMeanInformation(Side side) {
+    double total = 0;
+    for (float value : INFORMATION) {
+      total += value;
+    }
+    assertThat(weighting(side, false, INFORMATION).lossPerEnergy())
+        .isCloseTo(total / INFORMATION.length / 2, within(1e-12 * total));
   }
 
   @Test
   void theOutputSideSumsOverInputs() {
     Weighting weighting = weighting(Side.OUTPUT, false, INFORMATION);
     assertWeights(weighting.left(), OF_ROWS);
-    assertThat(weighting.right()).isEmpty();
+    assertThat(weighting.right()).isEqualTo(Weight.NONE);
   }
 
   @Test
@@ -78,16 +94,16 @@ class FisherMetricTest {
 
   @Test
   void anInputWithoutInformationKeepsAWeight() {
-    double[] right = weighting(Side.INPUT, false, 0, 1, 1, 0, 1, 1).right().orElseThrow();
-    assertThat(right[0]).isEqualTo(Math.sqrt(EPSILON));
+    Weight right = weighting(Side.INPUT, false, 0, 1, 1, 0, 1, 1).right();
+    assertThat(((Weight.Diagonal) right).roots()[0]).isEqualTo(Math.sqrt(EPSILON));
   }
 
   @Test
   void noInformationAtAllIsPlainAndSaidSo() {
     for (Side side : Side.values()) {
-      Weighting weighting = weighting(side, false, new float[6]);
-      assertThat(weighting.isIdentity()).isTrue();
-      assertThat(weighting.remark()).hasValueSatisfying(text -> assertThat(text).contains("plain"));
+      Metric.Weighted weighted = weighted(side, false, new float[6]);
+      assertThat(weighted.weighting()).isEqualTo(new Weighting(Weight.NONE, Weight.NONE, 0));
+      assertThat(weighted.remark()).hasValueSatisfying(text -> assertThat(text).contains("plain"));
     }
   }
 
@@ -104,7 +120,7 @@ class FisherMetricTest {
   @Test
   void anotherShapeIsRefused() {
     TestTensor flat = f32("m.weight", Shape.of(3, 2), INFORMATION);
-    assertThatThrownBy(() -> weighting(Side.INPUT, false, flat))
+    assertThatThrownBy(() -> weighted(Side.INPUT, false, flat))
         .isInstanceOf(MismatchException.class)
         .hasMessageContaining("|m.weight]")
         .hasMessageContaining("expected [2,3], found [3,2]");
@@ -113,29 +129,34 @@ class FisherMetricTest {
   @Test
   void aMissingMatrixIsRefused() {
     TestTensor other = f32("n.weight", Shape.of(2, 3), INFORMATION);
-    assertThatThrownBy(() -> weighting(Side.INPUT, false, other))
+    assertThatThrownBy(() -> weighted(Side.INPUT, false, other))
         .isInstanceOf(NotFoundException.class)
         .hasMessageContaining("|m.weight]")
         .hasMessageContaining("--exclude");
   }
 
   private Weighting weighting(Side side, boolean transposed, float... information) {
-    return weighting(side, transposed, f32("m.weight", Shape.of(2, 3), information));
+    return weighted(side, transposed, information).weighting();
   }
 
-  private Weighting weighting(Side side, boolean transposed, TestTensor information) {
+  private Metric.Weighted weighted(Side side, boolean transposed, float... information) {
+    return weighted(side, transposed, f32("m.weight", Shape.of(2, 3), information));
+  }
+
+  private Metric.Weighted weighted(Side side, boolean transposed, TestTensor information) {
     Path file = folder.resolve("statistics.safetensors");
     TestCheckpoints.file(file, List.of(information.renamed("diag/" + information.name())));
     TestTensor weight = f32("m.weight", Shape.of(2, 3), new float[6]);
     TensorView view = new TensorView(weight.info(), MemorySegment.ofArray(weight.bytes()));
-    try (Statistics statistics = Statistics.open(file)) {
+    try (Statistics statistics = Statistics.open(file);
+        LinearAlgebra algebra = LinearAlgebra.reference()) {
       return new FisherMetric(statistics, side)
-          .weighting(new Layer(Path.of("model"), "m", view, transposed));
+          .weighting(algebra, new Layer(Path.of("model"), "m", view, transposed));
     }
   }
 
-  private static void assertWeights(Optional<double[]> actual, double[] expected) {
-    assertThat(actual.orElseThrow())
+  private static void assertWeights(Weight actual, double[] expected) {
+    assertThat(((Weight.Diagonal) actual).roots())
         .usingComparatorWithPrecision(ROUNDING)
         .containsExactly(expected);
   }

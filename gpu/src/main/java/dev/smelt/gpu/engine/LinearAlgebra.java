@@ -142,6 +142,13 @@ public final class LinearAlgebra implements AutoCloseable {
     return kernels.solve(a, b);
   }
 
+  /** X with Lᵀ X = B; L lower triangular n×n with a diagonal without zeros, B n×k. */
+  public Matrix solveLowerTransposed(Matrix lower, Matrix b) {
+    requireSquare("solveLowerTransposed", lower);
+    requireEqual("solveLowerTransposed: rows of L against rows of B", lower.rows(), b.rows());
+    return kernels.solveLowerTransposed(lower, b);
+  }
+
   @Override
   public void close() {
     kernels.close();

@@ -34,6 +34,8 @@ interface MatrixKernels extends AutoCloseable {
 
   Matrix solve(Matrix a, Matrix b);
 
+  Matrix solveLowerTransposed(Matrix lower, Matrix b);
+
   @Override
   void close();
 }

@@ -148,6 +148,11 @@ final class ReferenceKernels implements MatrixKernels {
   }
 
   @Override
+  public Matrix solveLowerTransposed(Matrix lower, Matrix b) {
+    return Triangular.solveLowerTransposed((Dense) lower, (Dense) b);
+  }
+
+  @Override
   public void close() {
     // The garbage collector owns these matrices.
   }

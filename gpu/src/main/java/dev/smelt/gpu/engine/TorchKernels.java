@@ -144,6 +144,11 @@ final class TorchKernels implements MatrixKernels {
     return new TorchMatrix(parts.get(0));
   }
 
+  @Override
+  public Matrix solveLowerTransposed(Matrix lower, Matrix b) {
+    return new TorchMatrix(functions.call(scope, "solve_lower_transposed", array(lower), array(b)));
+  }
+
   /** LAPACK's info, the second of {@code parts}: 0, or the place of the failure from 1. */
   private static int info(List<NDArray> parts) {
     try (NDArray info = parts.get(1)) {

@@ -29,6 +29,20 @@ final class Triangular {
     return l;
   }
 
+  /** X with Lᵀ X = B, from the last row up. */
+  static Dense solveLowerTransposed(Dense lower, Dense right) {
+    Dense x = right.copy();
+    for (int k = lower.rows() - 1; k >= 0; k--) {
+      for (int j = 0; j < x.cols(); j++) {
+        x.set(k, j, x.at(k, j) / lower.at(k, k));
+      }
+      for (int i = 0; i < k; i++) {
+        subtractRow(x, i, k, lower.at(k, i));
+      }
+    }
+    return x;
+  }
+
   /** X with A X = B, by elimination with partial pivoting. */
   static Dense solve(Dense matrix, Dense right) {
     Dense a = matrix.copy();

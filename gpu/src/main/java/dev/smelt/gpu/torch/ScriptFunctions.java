@@ -45,6 +45,8 @@ public final class ScriptFunctions implements AutoCloseable {
         def solve(self: __torch__.Functions, a: Tensor, b: Tensor) -> Tuple[Tensor, Tensor]:
           x, info = torch.linalg_solve_ex(a, b, left=True, check_errors=False)
           return (x, info)
+        def solve_lower_transposed(self: __torch__.Functions, l: Tensor, b: Tensor) -> Tensor:
+          return torch.linalg_solve_triangular(torch.t(l), b, upper=True, left=True, unitriangular=False)
         def gelu_tanh(self: __torch__.Functions, x: Tensor) -> Tensor:
           return torch.gelu(x, approximate="tanh")
         def silu(self: __torch__.Functions, x: Tensor) -> Tensor:

@@ -129,6 +129,10 @@ abstract class LinearAlgebraContract {
     double[] right = random(n, k, 78);
     double[] x = algebra.solve(algebra.matrix(n, n, spd), algebra.matrix(n, k, right)).toDoubles();
     assertClose(product(spd, x, n, n, k), right, 1e-12 * norm(spd) * norm(x));
+
+    Matrix lower = algebra.matrix(n, n, l);
+    double[] y = algebra.solveLowerTransposed(lower, algebra.matrix(n, k, right)).toDoubles();
+    assertClose(product(transposed(l, n, n), y, n, n, k), right, 1e-12 * norm(l) * norm(y));
   }
 
   @Test

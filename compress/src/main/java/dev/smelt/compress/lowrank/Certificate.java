@@ -1,4 +1,4 @@
-package dev.smelt.compress.factorize;
+package dev.smelt.compress.lowrank;
 
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
@@ -15,7 +15,7 @@ public record Certificate(double relativeError, double weightedRelativeError) {
    * @param a out×r, as stored
    * @param b r×in, as stored
    */
-  static Certificate of(
+  public static Certificate of(
       LinearAlgebra algebra, Matrix dense, Matrix a, Matrix b, Weighting weighting) {
     Matrix error = algebra.subtract(dense, algebra.multiply(a, b));
     double plain = ratio(algebra.frobenius(error), algebra.frobenius(dense));

@@ -1,4 +1,4 @@
-package dev.smelt.compress.factorize;
+package dev.smelt.compress.lowrank;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
@@ -8,7 +8,6 @@ import dev.smelt.compress.testing.TestDevice;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
 import java.util.Arrays;
-import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -18,7 +17,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Factors against singular values by Jacobi rotations, and against other factors. */
-class DecompositionTest {
+class DecomposerTest {
 
   /** Of errors, relative to the norm of the matrix: what eigenvectors of a Gram matrix give. */
   private static final double TOLERANCE = 1e-10;
@@ -76,9 +75,8 @@ class DecompositionTest {
   void aZeroMatrixHasZeroFactors() {
     try (LinearAlgebra algebra = TestDevice.get().linearAlgebra()) {
       Matrix zero = algebra.matrix(3, 4, new double[12]);
-      Decomposition decomposition = new Decomposition(algebra, zero, Weighting.NONE);
-      assertThat(decomposition.energy()).containsExactly(0, 0, 0);
-      Decomposition.Factors factors = decomposition.factors(2);
+      Decomposition factors = new Decomposer(algebra).decompose(zero, Weighting.NONE, 2);
+      assertThat(factors.spectrum().singularValues()).containsExactly(0, 0, 0);
       assertThat(algebra.multiply(factors.a(), factors.b()).toDoubles()).containsOnly(0);
       Certificate certificate =
           Certificate.of(algebra, zero, factors.a(), factors.b(), Weighting.NONE);
@@ -118,8 +116,8 @@ class DecompositionTest {
   }
 
   private static void assertTails(double[][] w, Weighting weighting) {
-    double[] left = weighting.left().orElse(ones(w.length));
-    double[] right = weighting.right().orElse(ones(w[0].length));
+    double[] left = roots(weighting.left(), w.length);
+    double[] right = roots(weighting.right(), w[0].length);
     double[][] t = Plain.scaleColumns(Plain.scaleRows(w, left), right);
     double[] spectrum = Plain.singularValues(t);
     double norm = Plain.frobenius(t);
@@ -132,23 +130,24 @@ class DecompositionTest {
     }
   }
 
-  /** In proportion: the decomposition has a unit of its own. */
   private static void assertEnergy(double[][] w, Weighting weighting, double[] spectrum) {
     try (LinearAlgebra algebra = TestDevice.get().linearAlgebra()) {
-      double[] energy = new Decomposition(algebra, matrix(algebra, w), weighting).energy();
-      assertThat(energy).hasSize(spectrum.length);
-      for (int i = 0; i < energy.length; i++) {
-        double proportion = spectrum[i] / spectrum[0];
-        assertThat(energy[i] / energy[0])
-            .isCloseTo(proportion * proportion, within(ENERGY_TOLERANCE));
+      Spectrum found =
+          new Decomposer(algebra).decompose(matrix(algebra, w), weighting, 1).spectrum();
+      assertThat(found.size()).isEqualTo(spectrum.length);
+      double norm = Plain.tail(spectrum, 0);
+      assertThat(found.norm()).isCloseTo(norm, within(TOLERANCE * norm));
+      for (int i = 0; i < spectrum.length; i++) {
+        double proportion = spectrum[i] / norm;
+        assertThat(found.share(i)).isCloseTo(proportion * proportion, within(ENERGY_TOLERANCE));
       }
     }
   }
 
   private static double[][][] factors(double[][] w, Weighting weighting, int rank) {
     try (LinearAlgebra algebra = TestDevice.get().linearAlgebra()) {
-      Decomposition.Factors factors =
-          new Decomposition(algebra, matrix(algebra, w), weighting).factors(rank);
+      Decomposition factors =
+          new Decomposer(algebra).decompose(matrix(algebra, w), weighting, rank);
       assertThat(factors.a().rows()).isEqualTo(w.length);
       assertThat(factors.b().cols()).isEqualTo(w[0].length);
       return new double[][][] {
@@ -168,7 +167,15 @@ class DecompositionTest {
   }
 
   private static Weighting weighting(double @Nullable [] left, double @Nullable [] right) {
-    return new Weighting(Optional.ofNullable(left), Optional.ofNullable(right), Optional.empty());
+    return new Weighting(weight(left), weight(right), 1);
+  }
+
+  private static Weight weight(double @Nullable [] roots) {
+    return roots == null ? Weight.NONE : new Weight.Diagonal(roots);
+  }
+
+  private static double[] roots(Weight weight, int size) {
+    return weight instanceof Weight.Diagonal diagonal ? diagonal.roots() : ones(size);
   }
 
   private static double[] ones(int size) {
