@@ -1,5 +1,6 @@
 package dev.smelt.formats.model;
 
+import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.TensorInfo;
 import java.util.List;
@@ -19,9 +20,14 @@ import java.util.stream.Stream;
  * @param prefix of the base model's tensors in checkpoints of models with a head, or empty
  * @param tied bare name of a tensor → bare name of the tensor that stands for it where the config
  *     ties word embeddings
+ * @param fusions matrices that are several in one
  */
 public record Architecture(
-    String modelType, String prefix, Map<String, String> tied, List<Rule> rules) {
+    String modelType,
+    String prefix,
+    Map<String, String> tied,
+    List<Rule> rules,
+    List<Fusion> fusions) {
 
   /** Names that match are of this role. */
   record Rule(Pattern names, TensorRole role) {
@@ -48,7 +54,8 @@ public record Architecture(
               Rule.of("(h\\.\\d+\\.)?ln_\\w+\\.(weight|bias)", TensorRole.NORM),
               Rule.of("(wte|wpe)\\.weight", TensorRole.EMBEDDING),
               Rule.of("(lm_head|score)\\.(weight|bias)", TensorRole.HEAD),
-              BIASES));
+              BIASES),
+          List.of(Fusion.of("h\\.\\d+\\.attn\\.c_attn\\.weight", Fusion::thirds)));
 
   /** For networks without rules of their own: what the names of most families have in common. */
   private static final Architecture GENERAL =
@@ -65,7 +72,8 @@ public record Architecture(
               Rule.of(
                   "(.*\\.)?(lm_head|score|classifier|pooler|head|cls)(\\..*)?", TensorRole.HEAD),
               BIASES,
-              Rule.of(".*\\.weight", TensorRole.LINEAR)));
+              Rule.of(".*\\.weight", TensorRole.LINEAR)),
+          List.of());
 
   private static final Map<String, Architecture> KNOWN =
       Stream.of(List.of(GPT2), EncoderNames.all(), DecoderNames.all())
@@ -79,6 +87,7 @@ public record Architecture(
   public Architecture {
     tied = Map.copyOf(tied);
     rules = List.copyOf(rules);
+    fusions = List.copyOf(fusions);
   }
 
   /** The rules for a model with this config; the general ones without a config or for others. */
@@ -114,5 +123,24 @@ public record Architecture(
       }
     }
     return TensorRole.OTHER;
+  }
+
+  /**
+   * The matrices that this one is made of, in the order of their first rows; empty where it is one.
+   *
+   * @throws MismatchException when the config says another size than the tensor has
+   */
+  public List<FusedPart> fused(ModelConfig config, TensorInfo tensor) {
+    String name = bareName(tensor.name());
+    TensorRole role = role(tensor);
+    if (!role.isBlockMatrix()) {
+      return List.of();
+    }
+    long out = tensor.shape().size(role == TensorRole.CONV1D ? 1 : 0);
+    return fusions.stream()
+        .filter(fusion -> fusion.names().matcher(name).matches())
+        .findFirst()
+        .map(fusion -> fusion.in(config, tensor, out))
+        .orElse(List.of());
   }
 }

@@ -22,6 +22,12 @@ final class DecoderNames {
           Rule.of("layers\\.\\d+\\.mlp\\.(gate|up|gate_up|down)_proj\\.weight", TensorRole.LINEAR),
           Architecture.BIASES);
 
+  /** Those of Phi-3; its kin store the matrices apart. */
+  private static final List<Fusion> FUSIONS =
+      List.of(
+          Fusion.of("layers\\.\\d+\\.self_attn\\.qkv_proj\\.weight", Fusion::grouped),
+          Fusion.of("layers\\.\\d+\\.mlp\\.gate_up_proj\\.weight", Fusion::gateAndUp));
+
   private static final Architecture GPT_NEOX =
       new Architecture(
           "gpt_neox",
@@ -42,14 +48,17 @@ final class DecoderNames {
               Rule.of(
                   "layers\\.\\d+\\.mlp\\.(dense_h_to_4h|dense_4h_to_h)\\.weight",
                   TensorRole.LINEAR),
-              Architecture.BIASES));
+              Architecture.BIASES),
+          List.of(
+              Fusion.of("layers\\.\\d+\\.attention\\.query_key_value\\.weight", Fusion::byHead)));
 
   private DecoderNames() {}
 
   static List<Architecture> all() {
     Map<String, String> tied = Map.of("lm_head.weight", "embed_tokens.weight");
     return Stream.concat(
-            LLAMA_KIN.stream().map(type -> new Architecture(type, "model.", tied, LLAMA_RULES)),
+            LLAMA_KIN.stream()
+                .map(type -> new Architecture(type, "model.", tied, LLAMA_RULES, FUSIONS)),
             Stream.of(GPT_NEOX))
         .toList();
   }

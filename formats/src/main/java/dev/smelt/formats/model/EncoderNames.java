@@ -40,7 +40,8 @@ final class EncoderNames {
               Rule.of("(pooler|classifier|cls)\\..*", TensorRole.HEAD),
               ATTENTION,
               DENSE,
-              Architecture.BIASES));
+              Architecture.BIASES),
+          List.of());
 
   private static final Architecture ROBERTA =
       new Architecture(
@@ -56,7 +57,8 @@ final class EncoderNames {
               Rule.of("(pooler|classifier|lm_head)\\..*", TensorRole.HEAD),
               ATTENTION,
               DENSE,
-              Architecture.BIASES));
+              Architecture.BIASES),
+          List.of());
 
   private static final Architecture DISTILBERT =
       new Architecture(
@@ -76,7 +78,8 @@ final class EncoderNames {
                   "transformer\\.layer\\.\\d+\\.attention\\.(q|k|v|out)_lin\\.weight",
                   TensorRole.LINEAR),
               Rule.of("transformer\\.layer\\.\\d+\\.ffn\\.lin[12]\\.weight", TensorRole.LINEAR),
-              Architecture.BIASES));
+              Architecture.BIASES),
+          List.of());
 
   private static final Architecture VIT =
       new Architecture(
@@ -93,7 +96,8 @@ final class EncoderNames {
                   "encoder\\.layer\\.\\d+\\.attention\\.attention\\.(query|key|value)\\.weight",
                   TensorRole.LINEAR),
               DENSE,
-              Architecture.BIASES));
+              Architecture.BIASES),
+          List.of());
 
   private EncoderNames() {}
 
