@@ -44,7 +44,9 @@ final class WriterFixture {
         new Manifest.Totals(100, 60, 50, 30),
         List.of(
             TensorRecord.kept("w", null, 8, 8),
-            new TensorRecord("v", TensorRecord.FACTORIZED, "why", 3, 0.25, 0.125, 16, 8)),
+            new TensorRecord(
+                "v", TensorRecord.FACTORIZED, "why", 3, 0.25, 0.125, "gram", 0.5, 0.0625, 16, 8)),
+        null,
         List.of("a note"),
         List.of());
   }

@@ -1,29 +1,31 @@
 package dev.smelt.cli.command;
 
+import dev.smelt.compress.factorize.FactoredModel;
 import dev.smelt.compress.factorize.FactorizeOptions;
+import dev.smelt.compress.factorize.FactorizedOutput;
 import dev.smelt.compress.factorize.Factorizer;
-import dev.smelt.compress.factorize.FisherMetric;
 import dev.smelt.compress.factorize.LayerSelection;
-import dev.smelt.compress.factorize.Metric;
-import dev.smelt.compress.factorize.PlainMetric;
+import dev.smelt.compress.factorize.LossSearch;
+import dev.smelt.compress.factorize.MetricSpec;
 import dev.smelt.compress.factorize.RankPolicy;
-import dev.smelt.compress.factorize.Side;
+import dev.smelt.compress.factorize.SpectraFile;
+import dev.smelt.compress.factorize.TotalKeep;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CheckpointWriter;
+import dev.smelt.formats.GateException;
 import dev.smelt.formats.OutputOptions;
 import dev.smelt.formats.UsageException;
 import dev.smelt.formats.manifest.ContentHash;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.gpu.engine.ComputeDevice;
-import dev.smelt.gpu.statistics.Statistics;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -37,82 +39,19 @@ import picocli.CommandLine.Parameters;
       "%nA matrix stays dense where its factors would take more bytes; the manifest lists it.",
       "%nExamples:",
       "  smelt factorize model/ -o small/ --keep 0.5",
-      "  smelt factorize model/ -o small/ --metric fisher --stats F.safetensors --max-error 0.1"
+      "  smelt fisher model/ --data train.txt --stats input-gram,grad-gram -o F.safetensors",
+      "  smelt factorize model/ -o small/ --stats F.safetensors --keep-total 0.5 --data val.txt",
+      "  smelt factorize model/ -o small/ --stats F.safetensors --max-loss-increase 0.02"
+          + " --data val.txt"
     })
 public final class FactorizeCommand extends SmeltCommand {
-
-  /** What {@code --metric} takes. */
-  enum MetricName {
-    PLAIN,
-    FISHER;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
-  }
 
   @Parameters(paramLabel = "CKPT", description = "The model to factorise.")
   private Path path = Path.of("");
 
-  @Option(
-      names = "--metric",
-      paramLabel = "plain|fisher",
-      description = "What counts as close: all weights alike, or by Fisher information (plain).")
-  private MetricName metricName = MetricName.PLAIN;
+  @Mixin private MetricMixin metric = new MetricMixin();
 
-  @Option(
-      names = "--stats",
-      paramLabel = "FILE",
-      description = "Statistics of this model, from smelt fisher.")
-  private @Nullable Path stats;
-
-  @Option(
-      names = "--side",
-      paramLabel = "input|output|both",
-      description = "Weights of --metric fisher: sums over outputs, inputs or both (input).")
-  private @Nullable Side side;
-
-  @Option(names = "--any-model", description = "Accept statistics of another model.")
-  private boolean anyModel;
-
-  @ArgGroup(exclusive = true, multiplicity = "1")
-  private Policy policy = new Policy();
-
-  /** How much to keep: exactly one way of saying it. */
-  static final class Policy {
-    @Option(
-        names = "--keep",
-        paramLabel = "SHARE",
-        description = "Keep this share of each matrix's elements, in (0, 1].")
-    private @Nullable Double keep;
-
-    @Option(
-        names = "--max-error",
-        paramLabel = "ERROR",
-        description =
-            "Smallest rank whose relative error in the metric, as written, is at most this.")
-    private @Nullable Double maxError;
-
-    RankPolicy toRankPolicy() {
-      if (keep != null) {
-        return new RankPolicy.KeepRatio(keep);
-      }
-      if (maxError != null) {
-        return new RankPolicy.MaxError(maxError);
-      }
-      throw new UsageException("no rank policy", "give --keep or --max-error");
-    }
-
-    void describe(Map<String, Object> parameters) {
-      if (keep != null) {
-        parameters.put("keep", keep);
-      }
-      if (maxError != null) {
-        parameters.put("maxError", maxError);
-      }
-    }
-  }
+  @Mixin private RankMixin ranks = new RankMixin();
 
   @Option(
       names = "--include",
@@ -124,103 +63,177 @@ public final class FactorizeCommand extends SmeltCommand {
   private List<String> exclude = new ArrayList<>();
 
   @Option(
-      names = "--allow-larger",
-      description = "Write factors even where they take more bytes than the matrix.")
-  private boolean allowLarger;
+      names = "--split-qkv",
+      description =
+          "Factorise queries, keys and values (gates and inner units) one by one where a model"
+              + " stores them as one matrix.")
+  private boolean splitFused;
+
+  @Option(
+      names = "--spectra",
+      paramLabel = "FILE",
+      description =
+          "Keep decompositions in this file and use those that are there, so that another run with"
+              + " the same metric need not compute them.")
+  private @Nullable Path spectra;
+
+  @Option(
+      names = "--data",
+      paramLabel = "D",
+      description = "Measure the loss before and after on " + DataMixin.KINDS)
+  private @Nullable Path data;
+
+  @Mixin private DataMixin how = new DataMixin();
 
   @Mixin private OutputMixin output = new OutputMixin();
 
   @Override
   protected Result execute() {
-    RankPolicy rankPolicy = policy.toRankPolicy();
+    Optional<RankPolicy> policy = ranks.policy();
+    OptionalDouble maxLossIncrease = ranks.maxLossIncrease();
+    metric.check();
+    if (data == null) {
+      if (maxLossIncrease.isPresent()) {
+        throw new UsageException(
+            "--max-loss-increase needs data to measure the loss on", "give --data");
+      }
+      how.refuseAsUseless("--data");
+    }
     OutputOptions options = output.options();
-    options.requireWritable(stats == null ? List.of(path) : List.of(path, stats));
-    if (metricName == MetricName.PLAIN) {
-      refuseUnused("--stats", stats != null);
-      refuseUnused("--side", side != null);
-      refuseUnused("--any-model", anyModel);
-      try (Checkpoint checkpoint = Checkpoint.open(path)) {
-        return factorize(
-            checkpoint,
-            ContentHash.of(checkpoint, root().threads()),
-            new PlainMetric(),
-            rankPolicy,
-            options);
-      }
-    }
-    if (stats == null) {
-      throw new UsageException(
-          "--metric fisher needs statistics", "give --stats FILE; smelt fisher computes it");
-    }
-    try (Checkpoint checkpoint = Checkpoint.open(path);
-        Statistics statistics = Statistics.open(stats)) {
+    options.requireWritable(inputs());
+    try (Checkpoint checkpoint = Checkpoint.open(path)) {
       String sha256 = ContentHash.of(checkpoint, root().threads());
-      if (!anyModel) {
-        statistics.requireModel(sha256);
-      }
-      Metric metric = new FisherMetric(statistics, side == null ? Side.INPUT : side);
-      return factorize(checkpoint, sha256, metric, rankPolicy, options);
-    }
-  }
-
-  private static void refuseUnused(String option, boolean given) {
-    if (given) {
-      throw new UsageException(
-          option + " has no effect with --metric plain", "use --metric fisher");
-    }
-  }
-
-  private Result factorize(
-      Checkpoint checkpoint,
-      String sha256,
-      Metric metric,
-      RankPolicy rankPolicy,
-      OutputOptions options) {
-    FactorizeOptions what =
-        new FactorizeOptions(
-            metric, rankPolicy, new LayerSelection(include, exclude), output.dtype(), allowLarger);
-    try (ComputeDevice device = root().openDevice();
-        Factorizer factorizer =
-            Factorizer.decompose(checkpoint, what, device, options, root().progress())) {
-      CheckpointWriter.Content content = factorizer.content();
-      try (CheckpointWriter writer = CheckpointWriter.create(options, content)) {
-        factorizer.write(writer);
-        Manifest manifest =
-            writer.commit(
-                Manifests.of(
-                    "factorize",
-                    parameters(metric, device),
-                    inputs(checkpoint, sha256),
-                    List.of(checkpoint),
-                    content,
-                    factorizer.records(),
-                    factorizer.notes()));
-        return Result.of(
-            manifest, () -> ManifestText.of(manifest, options.target(), root().console().width()));
+      try (MetricMixin.Chosen chosen = metric.open(sha256);
+          ComputeDevice device = root().openDevice()) {
+        FactorizeOptions what =
+            new FactorizeOptions(
+                chosen.metric(),
+                new LayerSelection(include, exclude, splitFused),
+                ranks.grid(),
+                output.dtype());
+        Map<String, String> madeFrom = metric.madeFrom(chosen.spec(), sha256);
+        try (Factorizer factorizer = Factorizer.open(checkpoint, what, device, options);
+            SpectraFile.Contents known = known(madeFrom)) {
+          decompose(factorizer, policy.orElse(new TotalKeep(1)), known, madeFrom);
+          return write(factorizer, policy, checkpoint, sha256, chosen, device);
+        }
       }
     }
   }
 
-  private List<Manifest.Input> inputs(Checkpoint checkpoint, String sha256) {
-    List<Manifest.Input> inputs = new ArrayList<>();
-    inputs.add(Manifests.model(checkpoint, sha256));
-    if (stats != null) {
-      inputs.add(Manifests.file("statistics", stats));
+  private List<Path> inputs() {
+    List<Path> inputs = new ArrayList<>(metric.inputs());
+    inputs.add(path);
+    if (data != null) {
+      inputs.add(data);
     }
     return inputs;
   }
 
-  private Map<String, Object> parameters(Metric metric, ComputeDevice device) {
-    Map<String, Object> parameters = new LinkedHashMap<>();
-    parameters.put("metric", metric.name());
-    if (metric instanceof FisherMetric fisher) {
-      parameters.put("side", fisher.side().toString());
+  private SpectraFile.Contents known(Map<String, String> madeFrom) {
+    return spectra == null ? SpectraFile.Contents.none() : SpectraFile.open(spectra, madeFrom);
+  }
+
+  private void decompose(
+      Factorizer factorizer,
+      RankPolicy policy,
+      SpectraFile.Contents known,
+      Map<String, String> madeFrom) {
+    List<String> fresh = factorizer.decompose(policy, known, root().progress());
+    if (spectra != null && !fresh.isEmpty()) {
+      SpectraFile.write(spectra, factorizer, madeFrom);
     }
-    policy.describe(parameters);
+  }
+
+  private Result write(
+      Factorizer factorizer,
+      Optional<RankPolicy> given,
+      Checkpoint checkpoint,
+      String sha256,
+      MetricMixin.Chosen chosen,
+      ComputeDevice device) {
+    Optional<LossMeter> meter =
+        Optional.ofNullable(data)
+            .map(file -> new LossMeter(how, file, checkpoint, device, root().progress()));
+    List<String> notes = new ArrayList<>();
+    Optional<GateException> gate = Optional.empty();
+    RankPolicy policy;
+    if (given.isPresent()) {
+      policy = given.get();
+    } else {
+      LossSearch.Found found = search(factorizer, meter.orElseThrow());
+      policy = found.policy();
+      notes.addAll(describe(found, meter.get().denseLoss()));
+      gate = found.policy().ratio() < 1 ? Optional.empty() : Optional.of(nothingWithin());
+    }
+    FactoredModel fitted = factorizer.fit(policy);
+    FactorizedOutput done = factorizer.finish(fitted, policy, root().progress());
+    meter.ifPresent(one -> one.record("factors", done.model()));
+    notes.addAll(done.notes());
+    CheckpointWriter.Content content = done.content();
+    try (CheckpointWriter writer = CheckpointWriter.create(output.options(), content)) {
+      done.write(writer);
+      Manifest manifest =
+          writer.commit(
+              Manifests.of(
+                      "factorize",
+                      parameters(chosen.spec(), device),
+                      manifestInputs(checkpoint, sha256),
+                      List.of(checkpoint),
+                      content,
+                      done.records(),
+                      notes)
+                  .withMeasured(meter.map(LossMeter::measured).orElse(List.of())));
+      int width = root().console().width();
+      return new Result(
+          manifest, () -> ManifestText.of(manifest, output.options().target(), width), gate);
+    }
+  }
+
+  private LossSearch.Found search(Factorizer factorizer, LossMeter meter) {
+    double limit = meter.denseLoss() + ranks.maxLossIncrease().orElseThrow();
+    return new LossSearch(factorizer, meter::loss).smallestWithin(limit);
+  }
+
+  private static List<String> describe(LossSearch.Found found, double before) {
+    return found.tries().stream()
+        .map(
+            one ->
+                "tried --keep-total %s: %,d bytes, loss %+.4f%s"
+                    .formatted(
+                        one.share(),
+                        one.bytes(),
+                        one.loss() - before,
+                        one.within() ? "" : ", too much"))
+        .toList();
+  }
+
+  private GateException nothingWithin() {
+    return new GateException(
+        "no factors within the loss",
+        path.toString(),
+        "--max-loss-increase " + ranks.maxLossIncrease().orElseThrow() + " allows none",
+        "the output is dense; allow more, or give statistics for a better --metric");
+  }
+
+  private List<Manifest.Input> manifestInputs(Checkpoint checkpoint, String sha256) {
+    List<Manifest.Input> inputs = new ArrayList<>();
+    inputs.add(Manifests.model(checkpoint, sha256));
+    inputs.addAll(metric.manifestInputs());
+    return inputs;
+  }
+
+  private Map<String, Object> parameters(MetricSpec spec, ComputeDevice device) {
+    Map<String, Object> parameters = new LinkedHashMap<>(spec.parameters());
+    ranks.describe(parameters);
     parameters.put("include", include);
     parameters.put("exclude", exclude);
-    parameters.put("allowLarger", allowLarger);
+    parameters.put("splitFused", splitFused);
     output.dtype().ifPresent(dtype -> parameters.put("dtype", dtype.label()));
+    if (data != null) {
+      parameters.put("data", data.toString());
+      parameters.putAll(how.given());
+    }
     parameters.put("threads", root().threads());
     parameters.put("device", device.description());
     return parameters;

@@ -4,6 +4,7 @@ import dev.smelt.cli.text.Format;
 import dev.smelt.cli.text.TextTable;
 import dev.smelt.cli.text.TextTable.Cell;
 import dev.smelt.formats.manifest.Manifest;
+import dev.smelt.formats.manifest.Manifest.Measured;
 import dev.smelt.formats.manifest.TensorRecord;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -23,6 +24,10 @@ final class ManifestText {
         manifest.tensors().stream().filter(record -> record.relativeError() != null).toList();
     if (!certified.isEmpty()) {
       text.append('\n').append(errors(certified).render(width, false)).append('\n');
+    }
+    List<Measured> measured = manifest.measured();
+    if (measured != null) {
+      text.append(measured(measured).render(width, false)).append('\n');
     }
     for (TensorRecord record : manifest.tensors()) {
       if (record.reason() != null) {
@@ -48,6 +53,24 @@ final class ManifestText {
             Format.count(totals.parametersBefore()),
             Format.count(totals.parametersAfter()),
             ratio(totals.parametersAfter(), totals.parametersBefore())));
+    return table;
+  }
+
+  private static TextTable measured(List<Measured> measured) {
+    TextTable table = new TextTable("on " + measured.getFirst().data());
+    List.of("bytes", "loss", "increase", "perplexity", "accuracy").forEach(table::column);
+    double before = measured.getFirst().loss();
+    for (Measured one : measured) {
+      Double perplexity = one.perplexity();
+      table.row(
+          one.stage(),
+          cells(
+              Format.bytes(one.bytes()),
+              Format.fixed(one.loss(), 4),
+              Format.fixed(one.loss() - before, 4),
+              perplexity == null ? "" : Format.fixed(perplexity, 3),
+              Format.fixed(one.accuracy(), 4)));
+    }
     return table;
   }
 

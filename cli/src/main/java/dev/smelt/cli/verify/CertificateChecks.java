@@ -1,13 +1,11 @@
 package dev.smelt.cli.verify;
 
-import dev.smelt.compress.factorize.FisherMetric;
 import dev.smelt.compress.factorize.Metric;
+import dev.smelt.compress.factorize.MetricSpec;
 import dev.smelt.compress.factorize.PlainMetric;
 import dev.smelt.compress.factorize.Recertification;
-import dev.smelt.compress.factorize.Side;
 import dev.smelt.compress.lowrank.Certificate;
 import dev.smelt.formats.Checkpoint;
-import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.manifest.ContentHash;
 import dev.smelt.formats.manifest.Hashing;
 import dev.smelt.formats.manifest.Manifest;
@@ -16,7 +14,6 @@ import dev.smelt.formats.model.LowRank;
 import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.statistics.Statistics;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -93,23 +90,10 @@ public final class CertificateChecks {
       return;
     }
     try (Statistics opened = Statistics.open(statistics.get())) {
-      Metric metric = new FisherMetric(opened, side(manifest));
+      Metric metric =
+          MetricSpec.parse(manifest.parameters(), "parameters").metric(Optional.of(opened));
       compare(original, written, manifest, metric, true, device, checks);
     }
-  }
-
-  private static Side side(Manifest manifest) {
-    Object found = manifest.parameters().get("side");
-    return Arrays.stream(Side.values())
-        .filter(side -> side.toString().equals(found))
-        .findFirst()
-        .orElseThrow(
-            () ->
-                new CorruptException(
-                    "manifest without a side",
-                    "parameters",
-                    "expected side input, output or both, found " + found,
-                    "write the checkpoint again"));
   }
 
   private static String statisticsHash(Manifest manifest) {

@@ -4,12 +4,8 @@ import dev.smelt.formats.DType;
 import java.util.Optional;
 
 /**
+ * @param grid ranks that may be chosen
  * @param dtype of everything written; absent: each tensor as it was
- * @param allowLarger write factors even where they take more bytes than the matrix
  */
 public record FactorizeOptions(
-    Metric metric,
-    RankPolicy policy,
-    LayerSelection selection,
-    Optional<DType> dtype,
-    boolean allowLarger) {}
+    Metric metric, LayerSelection selection, RankGrid grid, Optional<DType> dtype) {}

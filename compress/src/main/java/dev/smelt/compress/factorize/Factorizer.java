@@ -1,57 +1,66 @@
 package dev.smelt.compress.factorize;
 
-import dev.smelt.compress.factorize.LayerResult.Dense;
-import dev.smelt.compress.factorize.LayerResult.Factorized;
+import dev.smelt.compress.factorize.FactoredModel.LayerState;
+import dev.smelt.compress.lowrank.Certificate;
 import dev.smelt.formats.Checkpoint;
-import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.MismatchException;
-import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.OutputOptions;
 import dev.smelt.formats.Progress;
-import dev.smelt.formats.TensorInfo;
-import dev.smelt.formats.TensorView;
-import dev.smelt.formats.manifest.TensorRecord;
 import dev.smelt.formats.model.LowRank;
 import dev.smelt.formats.storage.Scratch;
 import dev.smelt.formats.storage.Storage;
 import dev.smelt.gpu.engine.ComputeDevice;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Factorises a checkpoint. Layers are decomposed one after another and their rounded factors kept
- * on disk until all ranks are known; then the output is laid out and written in one pass.
+ * Factorises a checkpoint in steps: decompose every layer once, {@link #fit} ranks by a policy as
+ * often as wanted, perhaps improve the factors, {@link #finish} with certificates. What does not
+ * fit into memory lies on the disk of the output until this is closed.
  */
 public final class Factorizer implements AutoCloseable {
 
+  /** A promise that rounding broke is retried with this share more rank, at least one step. */
+  private static final int RETRY_SHARE = 32;
+
   private final Checkpoint checkpoint;
   private final FactorizeOptions options;
+  private final OutputOptions output;
   private final Scratch scratch;
-  private final Map<String, LayerResult> results = new LinkedHashMap<>();
-  private final List<Output> outputs = new ArrayList<>();
-  private final List<TensorRecord> records = new ArrayList<>();
-  private final Set<String> notes = new LinkedHashSet<>();
+  private final Certifier certifier;
+  private final Spectra spectra;
+  private final List<Layer> layers;
+  private final Map<String, DecomposedLayer> decomposed = new LinkedHashMap<>();
+  private @Nullable Scratch fitted;
 
-  /** A tensor of the output and where its values come from. */
-  private record Output(TensorInfo info, TensorView source) {}
-
-  /**
-   * Decomposes every selected layer.
-   *
-   * @throws MismatchException when the checkpoint is factorised already
-   */
-  public static Factorizer decompose(
+  private Factorizer(
       Checkpoint checkpoint,
       FactorizeOptions options,
       ComputeDevice device,
       OutputOptions output,
-      Progress progress) {
+      Scratch scratch) {
+    this.checkpoint = checkpoint;
+    this.output = output;
+    this.options = options;
+    this.layers = options.selection().layers(checkpoint);
+    this.scratch = scratch;
+    this.certifier = new Certifier(device, options.metric());
+    this.spectra =
+        new Spectra(device, options.metric(), new StoredTensors(scratch, Optional.empty()));
+  }
+
+  /**
+   * Selects the layers.
+   *
+   * @throws MismatchException when the checkpoint is factorised already
+   */
+  public static Factorizer open(
+      Checkpoint checkpoint, FactorizeOptions options, ComputeDevice device, OutputOptions output) {
     if (!LowRank.of(checkpoint).modules().isEmpty()) {
       throw new MismatchException(
           "already factorized",
@@ -59,146 +68,163 @@ public final class Factorizer implements AutoCloseable {
           "expected a dense checkpoint",
           "run smelt expand on it first");
     }
-    List<Layer> layers = options.selection().layers(checkpoint);
-    Factorizer factorizer =
-        new Factorizer(checkpoint, options, Storage.local().scratch(output.target()));
-    boolean ready = false;
-    try (Progress.Task task = progress.begin("decomposing", layers.size(), "matrices")) {
-      LayerFactorizer one = new LayerFactorizer(device, options);
-      for (Layer layer : layers) {
-        factorizer.results.put(layer.weight().name(), factorizer.spill(one.factorize(layer)));
-        task.advance(1);
-      }
-      factorizer.layOut();
-      ready = true;
-      return factorizer;
-    } finally {
-      if (!ready) {
-        factorizer.close();
-      }
+    Scratch scratch = Storage.local().scratch(output.target());
+    try {
+      return new Factorizer(checkpoint, options, device, output, scratch);
+    } catch (RuntimeException e) {
+      scratch.close();
+      throw e;
     }
   }
 
-  private Factorizer(Checkpoint checkpoint, FactorizeOptions options, Scratch scratch) {
-    this.checkpoint = checkpoint;
-    this.options = options;
-    this.scratch = scratch;
+  /** The layers that may be factorised. */
+  public List<Layer> layers() {
+    return layers;
   }
 
-  private LayerResult spill(LayerResult result) {
-    return switch (result) {
-      case Dense dense -> dense;
-      case Factorized factorized ->
-          new Factorized(
-              factorized.layer(),
-              factorized.rank(),
-              spill(factorized.a()),
-              spill(factorized.b()),
-              factorized.certificate(),
-              factorized.remark());
+  /**
+   * Decomposes every layer as far as the policy may ask for.
+   *
+   * @param known results of an earlier run, which are used where they reach far enough
+   * @return those that were decomposed now
+   */
+  public List<String> decompose(RankPolicy policy, SpectraFile.Contents known, Progress progress) {
+    List<String> fresh = new ArrayList<>();
+    try (Progress.Task task = progress.begin("decomposing", layers.size(), "matrices")) {
+      for (Layer layer : layers) {
+        int reach = policy.reach(layer, options.grid());
+        if (reach > 0) {
+          DecomposedLayer found =
+              known.find(layer, reach).orElseGet(() -> spectra.decompose(layer, reach));
+          decomposed.put(layer.module(), found);
+          if (!known.has(found)) {
+            fresh.add(layer.module());
+          }
+        } else {
+          layer.requireFinite();
+        }
+        task.advance(1);
+      }
+    }
+    return fresh;
+  }
+
+  /** What {@link #decompose} found. */
+  List<DecomposedLayer> decomposed() {
+    return List.copyOf(decomposed.values());
+  }
+
+  /** The model with the ranks that the policy chooses. It replaces the one fitted before. */
+  public FactoredModel fit(RankPolicy policy) {
+    List<DecomposedLayer> candidates = decomposed();
+    List<RankChoice> choices =
+        policy.choose(
+            candidates.stream().map(this::spectral).toList(), options.grid(), otherBytes());
+    Map<String, RankChoice> byModule = new LinkedHashMap<>();
+    for (int i = 0; i < choices.size(); i++) {
+      byModule.put(candidates.get(i).layer().module(), choices.get(i));
+    }
+    StoredTensors stored = freshStore();
+    LinkedHashMap<String, LayerState> states = new LinkedHashMap<>();
+    for (Layer layer : layers) {
+      states.put(layer.module(), state(layer, byModule.get(layer.module()), stored));
+    }
+    return new FactoredModel(checkpoint, options.metric().name(), states, stored);
+  }
+
+  private StoredTensors freshStore() {
+    if (fitted != null) {
+      fitted.close();
+    }
+    fitted = Storage.local().scratch(output.target());
+    return new StoredTensors(fitted, options.dtype());
+  }
+
+  private LayerState state(Layer layer, @Nullable RankChoice choice, StoredTensors stored) {
+    return switch (choice) {
+      case RankChoice.Factors(int rank) ->
+          new LayerState.Factored(layer, new FactorCutter(stored).cut(decomposed(layer), rank));
+      case RankChoice.Dense(String reason) -> new LayerState.Dense(layer, reason);
+      case null -> new LayerState.Dense(layer, "no factors would be smaller");
     };
   }
 
-  private TensorView spill(TensorView view) {
-    return new TensorView(view.info(), scratch.store(view.segment()));
+  private DecomposedLayer decomposed(Layer layer) {
+    return Objects.requireNonNull(decomposed.get(layer.module()), layer.module());
   }
 
-  private void layOut() {
-    Map<String, String> biases = new HashMap<>();
-    for (LayerResult result : results.values()) {
-      if (result instanceof Factorized factorized) {
-        String module = factorized.layer().module();
-        biases.put(module + ".bias", LowRank.bias(module));
+  private SpectralLayer spectral(DecomposedLayer one) {
+    return new SpectralLayer(
+        one.layer(),
+        one.spectrum(),
+        one.lossPerEnergy(),
+        one.layer().weight().info().withFloatsAs(options.dtype()).dtype());
+  }
+
+  /** Bytes of all tensors of the output that are not among the decomposed layers. */
+  private long otherBytes() {
+    long all =
+        checkpoint.tensors().stream()
+            .mapToLong(tensor -> tensor.info().withFloatsAs(options.dtype()).bytes())
+            .sum();
+    return all - decomposed.values().stream().mapToLong(one -> spectral(one).denseBytes()).sum();
+  }
+
+  /** Certifies the factors and, where rounding broke a promise of the policy, raises their rank. */
+  public FactorizedOutput finish(FactoredModel model, RankPolicy policy, Progress progress) {
+    Map<String, Certificate> certificates = new LinkedHashMap<>();
+    LinkedHashMap<String, LayerState> settled = new LinkedHashMap<>();
+    try (Progress.Task task = progress.begin("certifying", model.layers().size(), "matrices")) {
+      for (LayerState state : model.layers().values()) {
+        LayerState kept =
+            state instanceof LayerState.Factored factored
+                ? settle(factored, model.stored(), policy.promisedError(), certificates)
+                : state;
+        settled.put(kept.layer().module(), kept);
+        task.advance(1);
       }
     }
-    for (TensorView tensor : checkpoint.tensors()) {
-      switch (results.get(tensor.name())) {
-        case Factorized factorized -> addFactors(factorized);
-        case Dense dense ->
-            addCopy(tensor, tensor.name(), Optional.of("stays dense: " + dense.reason()));
-        case null -> {
-          String name = biases.getOrDefault(tensor.name(), tensor.name());
-          if (!name.equals(tensor.name())) {
-            notes.add("biases of factorized modules are stored as " + LowRank.bias("<module>"));
-          }
-          addCopy(tensor, name, Optional.empty());
-        }
+    FactoredModel finished =
+        new FactoredModel(checkpoint, options.metric().name(), settled, model.stored());
+    return new FactorizedOutput(
+        finished, options.dtype(), certificates, decomposed, options.metric().predictsLoss());
+  }
+
+  private LayerState settle(
+      LayerState.Factored start,
+      StoredTensors stored,
+      double promised,
+      Map<String, Certificate> certificates) {
+    Layer layer = start.layer();
+    DecomposedLayer one = decomposed(layer);
+    LayerState.Factored state = start;
+    while (true) {
+      Certificate certificate = certifier.certify(layer, state.factors());
+      if (certificate.weightedRelativeError() <= promised) {
+        certificates.put(layer.module(), certificate);
+        return state;
       }
-    }
-    if (lowRank().modules().isEmpty()) {
-      notes.add("no matrix was factorized; the output is dense");
-    }
-  }
-
-  private void addFactors(Factorized factorized) {
-    outputs.add(new Output(factorized.a().info(), factorized.a()));
-    outputs.add(new Output(factorized.b().info(), factorized.b()));
-    records.add(
-        new TensorRecord(
-            factorized.layer().weight().name(),
-            TensorRecord.FACTORIZED,
-            factorized.remark().orElse(null),
-            factorized.rank(),
-            factorized.certificate().relativeError(),
-            factorized.certificate().weightedRelativeError(),
-            factorized.layer().weight().info().bytes(),
-            factorized.a().info().bytes() + factorized.b().info().bytes()));
-  }
-
-  private void addCopy(TensorView tensor, String name, Optional<String> reason) {
-    TensorInfo info =
-        new TensorInfo(name, tensor.dtype(), tensor.shape()).withFloatsAs(options.dtype());
-    outputs.add(new Output(info, tensor));
-    records.add(
-        TensorRecord.kept(tensor.name(), reason.orElse(null), tensor.info().bytes(), info.bytes()));
-  }
-
-  /** What will be written. */
-  public CheckpointWriter.Content content() {
-    LowRank lowRank = lowRank();
-    boolean isDense = lowRank.modules().isEmpty();
-    Optional<ModelConfig> config =
-        checkpoint
-            .config()
-            .map(dense -> isDense ? dense : lowRank.describe(dense, options.metric().name()))
-            .map(described -> described.withDtype(options.dtype()));
-    return new CheckpointWriter.Content(
-        outputs.stream().map(Output::info).toList(),
-        isDense ? Map.of() : lowRank.headerMetadata(),
-        config,
-        checkpoint.sideFiles());
-  }
-
-  private LowRank lowRank() {
-    LinkedHashMap<String, LowRank.Module> modules = new LinkedHashMap<>();
-    for (LayerResult result : results.values()) {
-      if (result instanceof Factorized factorized) {
-        Layer layer = factorized.layer();
-        modules.put(layer.module(), new LowRank.Module(factorized.rank(), layer.transposed()));
+      int rank = state.factors().rank();
+      int more = options.grid().up(rank + Math.max(1, rank / RETRY_SHARE));
+      if (rank == one.reach()) {
+        String type = stored.typeOf(layer.weight()).label();
+        return new LayerState.Dense(
+            layer,
+            rank == layer.fullRank()
+                ? "rounding to " + type + " alone exceeds the promised error"
+                : "factors of rank " + rank + ", the largest, miss the promised error");
       }
-    }
-    return new LowRank(modules);
-  }
-
-  /** One record per tensor of the input, in its order. */
-  public List<TensorRecord> records() {
-    return List.copyOf(records);
-  }
-
-  /** What the user should know of the output as a whole. */
-  public List<String> notes() {
-    return List.copyOf(notes);
-  }
-
-  /** Fills every slot of a writer made for {@link #content()}. */
-  public void write(CheckpointWriter writer) {
-    for (Output output : outputs) {
-      writer.slot(output.info().name()).transfer(output.source());
+      state =
+          new LayerState.Factored(
+              layer, new FactorCutter(stored).cut(one, Math.min(more, one.reach())));
     }
   }
 
   @Override
   public void close() {
+    if (fitted != null) {
+      fitted.close();
+    }
     scratch.close();
   }
 }

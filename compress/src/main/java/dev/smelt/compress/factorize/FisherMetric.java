@@ -5,8 +5,10 @@ import dev.smelt.compress.lowrank.Weighting;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.NotFoundException;
+import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
 import dev.smelt.gpu.engine.LinearAlgebra;
+import dev.smelt.gpu.statistics.Statistic;
 import dev.smelt.gpu.statistics.Statistics;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -30,18 +32,24 @@ public record FisherMetric(Statistics statistics, Side side) implements Metric {
   }
 
   @Override
+  public boolean predictsLoss() {
+    return true;
+  }
+
+  @Override
   public Weighted weighting(LinearAlgebra algebra, Layer layer) {
-    TensorView fisher = fisher(layer);
-    double[] rows = new double[Math.toIntExact(fisher.shape().size(0))];
-    double[] cols = new double[Math.toIntExact(fisher.shape().size(1))];
-    sum(fisher, statistics.path(), rows, cols);
-    double[] perOutput = layer.transposed() ? cols : rows;
-    double[] perInput = layer.transposed() ? rows : cols;
+    double[] perOutput = new double[layer.out()];
+    double[] perInput = new double[layer.in()];
+    if (!readSums(layer, perOutput, perInput)) {
+      TensorView fisher = fisher(layer);
+      sum(
+          fisher,
+          statistics.path(),
+          layer.transposed() ? perInput : perOutput,
+          layer.transposed() ? perOutput : perInput);
+    }
     if (total(perInput) == 0) {
-      return new Weighted(
-          new Weighting(Weight.NONE, Weight.NONE, 0),
-          0,
-          Optional.of("Fisher information is zero everywhere: plain metric"));
+      return Weighted.withoutInformation("Fisher information is");
     }
     return Weighted.of(
         new Weighting(
@@ -58,6 +66,26 @@ public record FisherMetric(Statistics statistics, Side side) implements Metric {
     return 0.5 * total / layer.weight().elements();
   }
 
+  /** Sums that the statistics have already; false where they lack one of the two. */
+  private boolean readSums(Layer layer, double[] perOutput, double[] perInput) {
+    Optional<TensorView> rows = statistics.find(Statistic.ROWS, layer.weight().name());
+    Optional<TensorView> cols = statistics.find(Statistic.COLS, layer.weight().name());
+    if (rows.isEmpty() || cols.isEmpty()) {
+      return false;
+    }
+    readLine(rows.get(), perOutput);
+    readLine(cols.get(), perInput);
+    return true;
+  }
+
+  private void readLine(TensorView sums, double[] target) {
+    requireShape(sums, Shape.of(target.length));
+    sums.read(0, target.length, target);
+    for (int i = 0; i < target.length; i++) {
+      requireInformation(target[i], statistics.path() + "|" + sums.name(), "at index " + i);
+    }
+  }
+
   private TensorView fisher(Layer layer) {
     String name = layer.weight().name();
     TensorView fisher =
@@ -70,29 +98,38 @@ public record FisherMetric(Statistics statistics, Side side) implements Metric {
                         statistics.path() + "|" + name,
                         "",
                         "compute the statistics again or --exclude the matrix"));
-    if (!fisher.shape().equals(layer.weight().shape())) {
+    requireShape(fisher, layer.weight().shape());
+    return fisher;
+  }
+
+  private void requireShape(TensorView found, Shape expected) {
+    if (!found.shape().equals(expected)) {
       throw new MismatchException(
           "Fisher information of another shape",
-          statistics.path() + "|" + name,
-          "expected " + layer.weight().shape() + ", found " + fisher.shape(),
+          statistics.path() + "|" + found.name(),
+          "expected " + expected + ", found " + found.shape(),
           "compute the statistics of this model");
     }
-    return fisher;
+  }
+
+  private static void requireInformation(double value, String where, String place) {
+    if (!(value >= 0) || Double.isInfinite(value)) {
+      throw new NonFiniteException(
+          "invalid Fisher information",
+          where,
+          "expected a finite number >= 0, found " + value + " " + place,
+          "compute the statistics again");
+    }
   }
 
   /** Row by row, so that no more than a row is ever decoded. */
   private static void sum(TensorView fisher, Path file, double[] rows, double[] cols) {
     double[] row = new double[cols.length];
+    String where = file + "|" + fisher.name();
     for (int i = 0; i < rows.length; i++) {
       fisher.read((long) i * cols.length, cols.length, row);
       for (int k = 0; k < cols.length; k++) {
-        if (!(row[k] >= 0) || Double.isInfinite(row[k])) {
-          throw new NonFiniteException(
-              "invalid Fisher information",
-              file + "|" + fisher.name(),
-              "expected a finite number >= 0, found " + row[k] + " in row " + i + ", column " + k,
-              "compute the statistics again");
-        }
+        requireInformation(row[k], where, "in row " + i + ", column " + k);
         rows[i] += row[k];
         cols[k] += row[k];
       }

@@ -1,33 +1,83 @@
 package dev.smelt.compress.factorize;
 
 import dev.smelt.formats.NonFiniteException;
+import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.model.FusedPart;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
 import java.nio.file.Path;
+import java.util.Optional;
 
 /**
  * A matrix that may be factorised, seen as W ∈ R^{out×in} whatever its orientation on disk.
  *
  * @param checkpoint where it was opened from
- * @param module name of its tensor without {@code .weight}
+ *     <p>A convolution [out, in, kh, kw] is the matrix [out, in·kh·kw] with the same elements.
+ * @param module name of its tensor without {@code .weight}, and that of the part behind it
  * @param transposed true when it is stored [in, out], as GPT-2's Conv1D does
+ * @param part which rows of the stored matrix it is, where it is not all of them
  */
-public record Layer(Path checkpoint, String module, TensorView weight, boolean transposed) {
+public record Layer(
+    Path checkpoint,
+    String module,
+    TensorView weight,
+    boolean transposed,
+    Optional<FusedPart> part) {
 
   static final String WEIGHT = ".weight";
 
+  /** [out, in, kh, kw]. */
+  static final int CONVOLUTION_AXES = 4;
+
   public int out() {
+    return part.map(one -> one.rows().size()).orElse(storedOut());
+  }
+
+  private int storedOut() {
     return Math.toIntExact(weight.shape().size(transposed ? 1 : 0));
   }
 
   public int in() {
-    return Math.toIntExact(weight.shape().size(transposed ? 0 : 1));
+    return Math.toIntExact(weight.elements() / storedOut());
+  }
+
+  /** Elements of W. */
+  public long elements() {
+    return (long) out() * in();
+  }
+
+  /** The whole matrix, if this is a part of it. */
+  public String whole() {
+    return weight.name().substring(0, weight.name().length() - WEIGHT.length());
+  }
+
+  private boolean isConvolution() {
+    return weight.shape().rank() == CONVOLUTION_AXES;
+  }
+
+  /** How A is stored. */
+  Shape shapeOfA(int rank) {
+    return isConvolution() ? Shape.of(out(), rank, 1, 1) : Shape.of(out(), rank);
+  }
+
+  /** How B is stored. */
+  Shape shapeOfB(int rank) {
+    Shape shape = weight.shape();
+    return isConvolution()
+        ? Shape.of(rank, shape.size(1), shape.size(2), shape.size(3))
+        : Shape.of(rank, in());
   }
 
   /** The largest rank its factors can have. */
   int fullRank() {
     return Math.min(out(), in());
+  }
+
+  /** The largest rank at which factors have fewer elements than the matrix; 0 if there is none. */
+  int breakEven() {
+    long limit = (elements() - 1) / ((long) out() + in());
+    return (int) Math.min(limit, fullRank());
   }
 
   /** Elements of two factors of this rank. */
@@ -37,7 +87,7 @@ public record Layer(Path checkpoint, String module, TensorView weight, boolean t
 
   /** True when factors of this rank have fewer elements than the matrix itself. */
   boolean isSmallerAt(int rank) {
-    return factorElements(rank) < weight.elements();
+    return factorElements(rank) < elements();
   }
 
   /**
@@ -46,6 +96,14 @@ public record Layer(Path checkpoint, String module, TensorView weight, boolean t
    * @throws NonFiniteException when it holds a NaN or an infinity
    */
   Matrix load(LinearAlgebra algebra) {
+    requireFinite();
+    return select(algebra);
+  }
+
+  /**
+   * @throws NonFiniteException when the tensor holds a NaN or an infinity
+   */
+  void requireFinite() {
     weight
         .firstNonFinite()
         .ifPresent(
@@ -56,11 +114,29 @@ public record Layer(Path checkpoint, String module, TensorView weight, boolean t
                   "found a NaN or an infinity at index " + index,
                   "repair the model or pass --exclude " + module);
             });
-    Matrix stored =
-        algebra.matrix(
-            Math.toIntExact(weight.shape().size(0)),
-            Math.toIntExact(weight.shape().size(1)),
-            weight.toDoubles());
-    return transposed ? algebra.transpose(stored) : stored;
+  }
+
+  private Matrix select(LinearAlgebra algebra) {
+    double[] stored = weight.toDoubles();
+    int storedOut = storedOut();
+    if (part.isPresent()) {
+      int[] rows = part.get().rows().indices();
+      return algebra.matrix(rows.length, in(), select(stored, storedOut, rows));
+    }
+    return transposed
+        ? algebra.transpose(algebra.matrix(in(), storedOut, stored))
+        : algebra.matrix(storedOut, in(), stored);
+  }
+
+  private double[] select(double[] stored, int storedOut, int[] rows) {
+    int in = in();
+    double[] selected = new double[rows.length * in];
+    for (int i = 0; i < rows.length; i++) {
+      for (int k = 0; k < in; k++) {
+        int at = transposed ? k * storedOut + rows[i] : rows[i] * in + k;
+        selected[i * in + k] = stored[at];
+      }
+    }
+    return selected;
   }
 }

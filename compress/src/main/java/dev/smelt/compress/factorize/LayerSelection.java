@@ -5,17 +5,22 @@ import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UsageException;
 import dev.smelt.formats.model.Architecture;
+import dev.smelt.formats.model.FusedPart;
 import dev.smelt.formats.model.TensorRole;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.regex.Pattern;
 
 /**
  * Which matrices are looked at: those of attention and feed-forward layers, or the ones whose names
  * match {@code include}, and never those that match {@code exclude}. In a pattern, * stands for any
  * characters and ? for one; a pattern may leave out the final ".weight".
+ *
+ * @param splitFused look at the parts of fused matrices, such as queries, keys and values, one by
+ *     one
  */
-public record LayerSelection(List<String> include, List<String> exclude) {
+public record LayerSelection(List<String> include, List<String> exclude, boolean splitFused) {
 
   public LayerSelection {
     include = List.copyOf(include);
@@ -36,8 +41,7 @@ public record LayerSelection(List<String> include, List<String> exclude) {
           included.isEmpty() ? role.isBlockMatrix() : matchesAny(included, tensor.name());
       if (wanted && !matchesAny(excluded, tensor.name())) {
         requireMatrix(tensor.info(), checkpoint);
-        boolean transposed = role == TensorRole.CONV1D;
-        layers.add(new Layer(checkpoint.path(), module(tensor.name()), tensor, transposed));
+        layers.addAll(layers(checkpoint, tensor, role == TensorRole.CONV1D, architecture));
       }
     }
     if (layers.isEmpty()) {
@@ -46,6 +50,31 @@ public record LayerSelection(List<String> include, List<String> exclude) {
           "see smelt inspect, then use --include");
     }
     return layers;
+  }
+
+  private List<Layer> layers(
+      Checkpoint checkpoint, TensorView tensor, boolean transposed, Architecture architecture) {
+    String module = module(tensor.name());
+    List<FusedPart> parts =
+        splitFused
+            ? checkpoint
+                .config()
+                .map(config -> architecture.fused(config, tensor.info()))
+                .orElse(List.of())
+            : List.of();
+    if (parts.isEmpty()) {
+      return List.of(new Layer(checkpoint.path(), module, tensor, transposed, Optional.empty()));
+    }
+    return parts.stream()
+        .map(
+            part ->
+                new Layer(
+                    checkpoint.path(),
+                    module + "." + part.name(),
+                    tensor,
+                    transposed,
+                    Optional.of(part)))
+        .toList();
   }
 
   private static List<Pattern> patterns(List<String> globs, Checkpoint checkpoint) {
@@ -79,14 +108,14 @@ public record LayerSelection(List<String> include, List<String> exclude) {
 
   private void requireMatrix(TensorInfo tensor, Checkpoint checkpoint) {
     boolean matrix =
-        tensor.shape().isMatrix()
+        (tensor.shape().isMatrix() || tensor.shape().rank() == Layer.CONVOLUTION_AXES)
             && tensor.elements() > 0
             && tensor.dtype().isFloat()
             && tensor.name().endsWith(Layer.WEIGHT);
     if (!matrix) {
       throw new UsageException(
           String.format(
-              "cannot factorize %s of %s: expected a float matrix named *.weight, found %s %s",
+              "cannot factorize %s of %s: expected a matrix or convolution of floats named *.weight, found %s %s",
               tensor.name(), checkpoint.path(), tensor.dtype().label(), tensor.shape()),
           include.isEmpty() ? "pass --exclude " + tensor.name() : "narrow --include");
     }

@@ -12,6 +12,11 @@ public record PlainMetric() implements Metric {
   }
 
   @Override
+  public boolean predictsLoss() {
+    return false;
+  }
+
+  @Override
   public Weighted weighting(LinearAlgebra algebra, Layer layer) {
     return Weighted.of(Weighting.NONE);
   }

@@ -6,7 +6,7 @@ import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.model.LowRank;
 import dev.smelt.gpu.engine.ComputeDevice;
-import dev.smelt.gpu.engine.LinearAlgebra;
+import java.util.Optional;
 
 /** Computes the certificate of a written module again, from the model it was made of. */
 public final class Recertification {
@@ -26,16 +26,15 @@ public final class Recertification {
       Metric metric,
       ComputeDevice device) {
     TensorView dense = original.tensor(module + Layer.WEIGHT);
-    Layer layer = new Layer(original.path(), module, dense, stored.transposed());
+    Layer layer = new Layer(original.path(), module, dense, stored.transposed(), Optional.empty());
     TensorView a = written.tensor(LowRank.factorA(module));
     TensorView b = written.tensor(LowRank.factorB(module));
+    boolean sized = dense.shape().rank() >= 2 && dense.elements() > 0;
+    int rank = sized && b.shape().rank() >= 2 ? Math.toIntExact(b.shape().size(0)) : 0;
     boolean fits =
-        dense.shape().isMatrix()
-            && a.shape().isMatrix()
-            && b.shape().isMatrix()
-            && a.shape().size(0) == layer.out()
-            && b.shape().size(1) == layer.in()
-            && a.shape().size(1) == b.shape().size(0);
+        rank > 0
+            && a.shape().equals(layer.shapeOfA(rank))
+            && b.shape().equals(layer.shapeOfB(rank));
     if (!fits) {
       throw new MismatchException(
           "factors of another shape",
@@ -43,14 +42,6 @@ public final class Recertification {
           "expected those of " + dense.shape() + ", found " + a.shape() + " and " + b.shape(),
           "compare with the model it was made of");
     }
-    try (LinearAlgebra algebra = device.linearAlgebra()) {
-      int rank = Math.toIntExact(a.shape().size(1));
-      return Certificate.of(
-          algebra,
-          layer.load(algebra),
-          algebra.matrix(layer.out(), rank, a.toDoubles()),
-          algebra.matrix(rank, layer.in(), b.toDoubles()),
-          metric.weighting(algebra, layer).weighting());
-    }
+    return new Certifier(device, metric).certify(layer, new Factors(a, b));
   }
 }

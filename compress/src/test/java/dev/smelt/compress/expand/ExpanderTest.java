@@ -7,8 +7,7 @@ import static dev.smelt.formats.testing.TestTensors.random;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.smelt.compress.factorize.FactorizeOptions;
-import dev.smelt.compress.factorize.RankPolicy.MaxError;
+import dev.smelt.compress.factorize.ErrorLimit;
 import dev.smelt.compress.testing.Factorization;
 import dev.smelt.compress.testing.Plain;
 import dev.smelt.compress.testing.TestDevice;
@@ -130,8 +129,8 @@ class ExpanderTest {
             Plain.tensor("transformer.h.1.mlp.c_proj.weight", Plain.ofRank(9, 9, 2, 4)),
             random("transformer.wte.weight", DType.BF16, 5, 11, 8));
     Path source = TestCheckpoints.folder(folder.resolve("source"), GPT2, tensors);
-    FactorizeOptions full = Factorization.evenIfLarger(Factorization.plain(new MaxError(0)));
-    Factorization done = Factorization.run(source, folder.resolve("factors"), full);
+    Factorization.Setup full = Factorization.plain(new ErrorLimit(0)).evenIfLarger();
+    Factorization done = full.run(source, folder.resolve("factors"));
     assertThat(done.record("transformer.h.0.mlp.c_proj.weight").rank()).isEqualTo(8);
     try (Checkpoint expected = Checkpoint.open(source);
         Checkpoint actual = Checkpoint.open(expand(done.target(), Optional.empty()))) {
@@ -156,8 +155,8 @@ class ExpanderTest {
     TestTensor w = Plain.tensor("m.weight", Plain.ofRank(12, 10, 2, 6));
     Path source = TestCheckpoints.file(folder.resolve("source.safetensors"), List.of(w));
     Path factors = folder.resolve("factors.safetensors");
-    FactorizeOptions options = Factorization.plain(new MaxError(1e-5));
-    assertThat(Factorization.run(source, factors, options).record("m.weight").rank()).isEqualTo(2);
+    Factorization.Setup options = Factorization.plain(new ErrorLimit(1e-5));
+    assertThat(options.run(source, factors).record("m.weight").rank()).isEqualTo(2);
     try (Checkpoint expected = Checkpoint.open(source);
         Checkpoint actual = Checkpoint.open(expand(factors, Optional.empty()))) {
       assertThat(actual.infos()).isEqualTo(expected.infos());

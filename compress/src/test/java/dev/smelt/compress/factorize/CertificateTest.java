@@ -5,8 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.smelt.compress.factorize.RankPolicy.KeepRatio;
-import dev.smelt.compress.factorize.RankPolicy.MaxError;
 import dev.smelt.compress.lowrank.Certificate;
 import dev.smelt.compress.testing.Factorization;
 import dev.smelt.compress.testing.Plain;
@@ -59,8 +57,8 @@ class CertificateTest {
   void theReportedErrorIsThatOfTheFile(DType dtype, double tolerance) {
     Path in = model(Plain.random(OUT, IN, 1));
     double[][] w = read(in);
-    FactorizeOptions options = Factorization.as(dtype, Factorization.plain(new KeepRatio(0.5)));
-    Factorization done = Factorization.run(in, folder.resolve("out.safetensors"), options);
+    Factorization.Setup options = Factorization.plain(new UniformKeep(0.5)).as(dtype);
+    Factorization done = options.run(in, folder.resolve("out.safetensors"));
     double reported = relativeError(done);
     double best = Plain.tail(Plain.singularValues(w), 6) / Plain.frobenius(w);
     assertThat(done.record("m.weight").rank()).isEqualTo(6);
@@ -83,9 +81,9 @@ class CertificateTest {
     Path file = folder.resolve("statistics.safetensors");
     TestCheckpoints.file(file, List.of(fisher.renamed("diag/m.weight")));
     try (Statistics statistics = Statistics.open(file)) {
-      FactorizeOptions options =
-          Factorization.with(new FisherMetric(statistics, side), new KeepRatio(0.5));
-      Factorization done = Factorization.run(in, folder.resolve("out.safetensors"), options);
+      Factorization.Setup options =
+          Factorization.with(new FisherMetric(statistics, side), new UniformKeep(0.5));
+      Factorization done = options.run(in, folder.resolve("out.safetensors"));
       TensorRecord record = done.record("m.weight");
       double[][] t = Plain.scaleColumns(Plain.scaleRows(w, left), right);
       double[][] written = Plain.scaleColumns(Plain.scaleRows(done.product("m"), left), right);
@@ -144,10 +142,9 @@ class CertificateTest {
     TestCheckpoints.file(
         file, List.of(f32("diag/m.weight", Shape.of(OUT, IN), new float[OUT * IN])));
     try (Statistics statistics = Statistics.open(file)) {
-      FactorizeOptions options =
-          Factorization.with(new FisherMetric(statistics, Side.INPUT), new KeepRatio(0.5));
-      TensorRecord record =
-          Factorization.run(in, folder.resolve("out.safetensors"), options).record("m.weight");
+      Factorization.Setup options =
+          Factorization.with(new FisherMetric(statistics, Side.INPUT), new UniformKeep(0.5));
+      TensorRecord record = options.run(in, folder.resolve("out.safetensors")).record("m.weight");
       assertThat(record.reason()).contains("Fisher information is zero everywhere");
       assertThat(record.weightedRelativeError()).isEqualTo(record.relativeError());
     }
@@ -158,8 +155,8 @@ class CertificateTest {
   void theRankIsTheSmallestWithinTheError(DType dtype, double limit) {
     Path in = model(Plain.decaying(OUT, IN, 0.7, 5));
     double[] spectrum = Plain.singularValues(read(in));
-    FactorizeOptions options = Factorization.as(dtype, Factorization.plain(new MaxError(limit)));
-    Factorization done = Factorization.run(in, folder.resolve("out.safetensors"), options);
+    Factorization.Setup options = Factorization.plain(new ErrorLimit(limit)).as(dtype);
+    Factorization done = options.run(in, folder.resolve("out.safetensors"));
     int rank = rank(done);
     assertThat(relativeError(done)).isLessThanOrEqualTo(limit);
     assertThat(Plain.tail(spectrum, rank)).isLessThanOrEqualTo(limit * Plain.tail(spectrum, 0));
@@ -173,8 +170,8 @@ class CertificateTest {
     Path in = model(Plain.decaying(OUT, IN, 0.7, 6));
     double[] spectrum = Plain.singularValues(read(in));
     double limit = Plain.tail(spectrum, 5) / Plain.tail(spectrum, 0) * (1 + hair);
-    FactorizeOptions options = Factorization.as(dtype, Factorization.plain(new MaxError(limit)));
-    Factorization done = Factorization.run(in, folder.resolve("out.safetensors"), options);
+    Factorization.Setup options = Factorization.plain(new ErrorLimit(limit)).as(dtype);
+    Factorization done = options.run(in, folder.resolve("out.safetensors"));
     assertThat(rank(done)).isEqualTo(6);
     assertThat(relativeError(done)).isLessThanOrEqualTo(limit);
   }
@@ -182,10 +179,9 @@ class CertificateTest {
   @Test
   void aPromiseNoRankCanKeepLeavesTheMatrixDense() {
     Path in = model(Plain.random(OUT, IN, 7));
-    FactorizeOptions options =
-        Factorization.evenIfLarger(
-            Factorization.as(DType.BF16, Factorization.plain(new MaxError(1e-5))));
-    Factorization done = Factorization.run(in, folder.resolve("out.safetensors"), options);
+    Factorization.Setup options =
+        Factorization.plain(new ErrorLimit(1e-5)).as(DType.BF16).evenIfLarger();
+    Factorization done = options.run(in, folder.resolve("out.safetensors"));
     assertThat(done.record("m.weight").action()).isEqualTo(TensorRecord.KEPT);
     assertThat(done.record("m.weight").reason())
         .contains("rounding to BF16 alone exceeds the promised error");
@@ -195,7 +191,7 @@ class CertificateTest {
   void factorsOfAnotherModelAreNotCertified() {
     Path in = model(Plain.random(OUT, IN, 8));
     Path out = folder.resolve("out.safetensors");
-    Factorization.run(in, out, Factorization.plain(new KeepRatio(0.5)));
+    Factorization.plain(new UniformKeep(0.5)).run(in, out);
     Path other =
         TestCheckpoints.file(
             folder.resolve("other.safetensors"),

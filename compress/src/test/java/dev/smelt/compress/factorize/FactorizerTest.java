@@ -7,8 +7,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.smelt.compress.factorize.RankPolicy.KeepRatio;
-import dev.smelt.compress.factorize.RankPolicy.MaxError;
 import dev.smelt.compress.testing.Factorization;
 import dev.smelt.compress.testing.Plain;
 import dev.smelt.formats.Checkpoint;
@@ -38,7 +36,7 @@ class FactorizerTest {
       "{\"model_type\": \"gpt2\", \"n_embd\": 6, \"torch_dtype\": \"float32\", \"own\": [1, 2]}";
 
   private static final String C_FC = "transformer.h.0.mlp.c_fc";
-  private static final FactorizeOptions HALF = Factorization.plain(new KeepRatio(0.5));
+  private static final Factorization.Setup HALF = Factorization.plain(new UniformKeep(0.5));
 
   private static final TestTensor WEIGHT = random(C_FC + ".weight", DType.F32, 1, 6, 24);
   private static final TestTensor BIAS = random(C_FC + ".bias", DType.F32, 2, 24);
@@ -58,7 +56,7 @@ class FactorizerTest {
   @Test
   void aModuleBecomesTwoFactorsAndItsBias() {
     Path out = folder.resolve("out");
-    Factorization done = Factorization.run(gpt2(NORM, BIAS, WEIGHT, NORM_BIAS), out, HALF);
+    Factorization done = HALF.run(gpt2(NORM, BIAS, WEIGHT, NORM_BIAS), out);
     try (Checkpoint written = Checkpoint.open(out)) {
       // ⌊0.5 · 6 · 24 / 30⌋ = 2; the Conv1D matrix is stored [in, out].
       assertThat(written.tensor(C_FC + ".ALinear.weight").shape()).isEqualTo(Shape.of(24, 2));
@@ -97,7 +95,7 @@ class FactorizerTest {
   @Test
   void theConfigTellsOfTheFactors() {
     Path out = folder.resolve("out");
-    Factorization.run(gpt2(WEIGHT, NORM), out, HALF);
+    HALF.run(gpt2(WEIGHT, NORM), out);
     try (Checkpoint written = Checkpoint.open(out)) {
       ModelConfig expected =
           ModelConfig.parse(GPT2)
@@ -113,7 +111,7 @@ class FactorizerTest {
   @Test
   void aFileWithoutConfigTellsItInItsHeader() {
     Path out = folder.resolve("out.safetensors");
-    Factorization.run(file(random("m.weight", DType.F32, 5, 20, 10)), out, HALF);
+    HALF.run(file(random("m.weight", DType.F32, 5, 20, 10)), out);
     try (Checkpoint written = Checkpoint.open(out)) {
       assertThat(written.metadata()).containsOnlyKeys("format", "low_rank_modules");
       String modules = Objects.requireNonNull(written.metadata().get("low_rank_modules"));
@@ -126,10 +124,9 @@ class FactorizerTest {
     double[][] w = Plain.random(24, 6, 6);
     Path conv = folder.resolve("conv");
     Factorization transposed =
-        Factorization.run(gpt2(Plain.tensor(C_FC + ".weight", Plain.transpose(w))), conv, HALF);
+        HALF.run(gpt2(Plain.tensor(C_FC + ".weight", Plain.transpose(w))), conv);
     Factorization plain =
-        Factorization.run(
-            file(Plain.tensor(C_FC + ".weight", w)), folder.resolve("out.safetensors"), HALF);
+        HALF.run(file(Plain.tensor(C_FC + ".weight", w)), folder.resolve("out.safetensors"));
     double error = Objects.requireNonNull(plain.record(C_FC + ".weight").relativeError());
     assertThat(transposed.record(C_FC + ".weight").relativeError())
         .isCloseTo(error, within(1e-6 * error));
@@ -140,8 +137,7 @@ class FactorizerTest {
   void anotherTypeIsForEverythingWritten() {
     Path out = folder.resolve("out");
     TestTensor ids = i64("transformer.ids", Shape.of(2), 1, 2);
-    Factorization done =
-        Factorization.run(gpt2(WEIGHT, BIAS, NORM, ids), out, Factorization.as(DType.BF16, HALF));
+    Factorization done = HALF.as(DType.BF16).run(gpt2(WEIGHT, BIAS, NORM, ids), out);
     try (Checkpoint written = Checkpoint.open(out)) {
       assertThat(written.tensors())
           .allSatisfy(
@@ -157,9 +153,9 @@ class FactorizerTest {
   @Test
   void whatWouldNotShrinkStaysDense() {
     Path in = file(random("m.weight", DType.F32, 7, 8, 8), random("v.bias", DType.F32, 8, 8));
-    FactorizeOptions exact = Factorization.plain(new MaxError(1e-3));
+    Factorization.Setup exact = Factorization.plain(new ErrorLimit(1e-3));
     Path dense = folder.resolve("dense.safetensors");
-    Factorization done = Factorization.run(in, dense, exact);
+    Factorization done = exact.run(in, dense);
     CheckpointAssertions.assertSameTensors(dense, in);
     TensorRecord record = done.record("m.weight");
     assertThat(record.action()).isEqualTo(TensorRecord.KEPT);
@@ -170,7 +166,7 @@ class FactorizerTest {
       assertThat(written.metadata()).doesNotContainKey("low_rank_modules");
     }
     Path larger = folder.resolve("larger.safetensors");
-    Factorization forced = Factorization.run(in, larger, Factorization.evenIfLarger(exact));
+    Factorization forced = exact.evenIfLarger().run(in, larger);
     assertThat(forced.record("m.weight").rank()).isEqualTo(8);
     assertThat(forced.record("m.weight").bytesAfter()).isEqualTo(2 * 8 * 8 * 4);
   }
@@ -179,7 +175,7 @@ class FactorizerTest {
   void aDenseOutputKeepsItsConfig() {
     Path out = folder.resolve("out");
     Path in = gpt2(random(C_FC + ".weight", DType.F32, 7, 8, 8));
-    Factorization.run(in, out, Factorization.plain(new MaxError(1e-3)));
+    Factorization.plain(new ErrorLimit(1e-3)).run(in, out);
     try (Checkpoint written = Checkpoint.open(out)) {
       assertThat(written.config().orElseThrow()).isEqualTo(ModelConfig.parse(GPT2));
     }
@@ -188,8 +184,8 @@ class FactorizerTest {
   @Test
   void aRepeatedRunWritesTheSameBytes() {
     Path in = gpt2(NORM, BIAS, WEIGHT);
-    Factorization.run(in, folder.resolve("one"), HALF);
-    Factorization.run(in, folder.resolve("two"), HALF);
+    HALF.run(in, folder.resolve("one"));
+    HALF.run(in, folder.resolve("two"));
     for (String name : List.of("model.safetensors", "config.json")) {
       assertThat(folder.resolve("one").resolve(name))
           .hasSameBinaryContentAs(folder.resolve("two").resolve(name));
@@ -199,9 +195,8 @@ class FactorizerTest {
   @Test
   void onlyTheSelectedAreFactorised() {
     Path in = file(random("a.weight", DType.F32, 1, 9, 9), random("b.weight", DType.F32, 2, 9, 9));
-    LayerSelection selection = new LayerSelection(List.of(), List.of("b"));
-    Factorization done =
-        Factorization.run(in, folder.resolve("out.safetensors"), Factorization.of(selection, HALF));
+    LayerSelection selection = new LayerSelection(List.of(), List.of("b"), false);
+    Factorization done = HALF.of(selection).run(in, folder.resolve("out.safetensors"));
     assertThat(done.record("a.weight").rank()).isEqualTo(2);
     assertThat(done.record("b.weight").action()).isEqualTo(TensorRecord.KEPT);
     assertThat(done.record("b.weight").reason()).isNull();
@@ -210,8 +205,8 @@ class FactorizerTest {
   @Test
   void aFactorisedCheckpointIsRefused() {
     Path out = folder.resolve("out");
-    Factorization.run(gpt2(WEIGHT), out, HALF);
-    assertThatThrownBy(() -> Factorization.run(out, folder.resolve("again"), HALF))
+    HALF.run(gpt2(WEIGHT), out);
+    assertThatThrownBy(() -> HALF.run(out, folder.resolve("again")))
         .isInstanceOf(MismatchException.class)
         .hasMessageContaining("already factorized [" + out + "]")
         .hasMessageContaining("smelt expand");
@@ -219,10 +214,11 @@ class FactorizerTest {
 
   @Test
   void aNonFiniteWeightIsRefusedAndNothingIsLeft() {
-    Path in =
-        file(random("a.weight", DType.F32, 1, 9, 9), f32("b.weight", Shape.of(1, 2), 1, Float.NaN));
+    float[] broken = new float[81];
+    broken[1] = Float.NaN;
+    Path in = file(random("a.weight", DType.F32, 1, 9, 9), f32("b.weight", Shape.of(9, 9), broken));
     Path out = folder.resolve("out.safetensors");
-    assertThatThrownBy(() -> Factorization.run(in, out, HALF))
+    assertThatThrownBy(() -> HALF.run(in, out))
         .isInstanceOf(NonFiniteException.class)
         .hasMessageContaining(in + "|b.weight")
         .hasMessageContaining("index 1")
@@ -235,7 +231,7 @@ class FactorizerTest {
   void factorsBeyondTheTypeAreRefused() {
     Path in = file(Plain.tensor("m.weight", Plain.scale(Plain.random(9, 9, 9), 1e20)));
     Path out = folder.resolve("out.safetensors");
-    assertThatThrownBy(() -> Factorization.run(in, out, Factorization.as(DType.F16, HALF)))
+    assertThatThrownBy(() -> HALF.as(DType.F16).run(in, out))
         .isInstanceOf(LimitException.class)
         .hasMessageContaining("[m.ALinear.weight]")
         .hasMessageContaining("beyond F16")
@@ -245,7 +241,7 @@ class FactorizerTest {
 
   @Test
   void scratchFilesAreGone() {
-    Factorization.run(gpt2(WEIGHT), folder.resolve("out"), HALF);
+    HALF.run(gpt2(WEIGHT), folder.resolve("out"));
     CheckpointAssertions.assertNoLeftovers(folder);
     CheckpointAssertions.assertEntries(folder, "in", "out");
   }

@@ -3,7 +3,6 @@ package dev.smelt.compress.factorize;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.smelt.compress.factorize.RankPolicy.KeepRatio;
 import dev.smelt.compress.testing.Factorization;
 import dev.smelt.compress.testing.TestDevice;
 import dev.smelt.formats.Checkpoint;
@@ -83,8 +82,8 @@ class GoldenLowRankTest {
   }
 
   private Factorization factorize(Metric metric) {
-    FactorizeOptions options = Factorization.with(metric, new KeepRatio(0.5));
-    return Factorization.run(MODEL, folder.resolve("out"), Factorization.as(DType.F32, options));
+    Factorization.Setup options = Factorization.with(metric, new UniformKeep(0.5));
+    return options.as(DType.F32).run(MODEL, folder.resolve("out"));
   }
 
   private static void estimate(Path file) {

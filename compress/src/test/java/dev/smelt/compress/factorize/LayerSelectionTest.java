@@ -33,7 +33,7 @@ class LayerSelectionTest {
                 random("transformer.ids", DType.I64, 5, 3, 3),
                 random("transformer.wte.weight", DType.BF16, 6, 10, 4)));
     try (Checkpoint checkpoint = Checkpoint.open(model)) {
-      return new LayerSelection(include, exclude).layers(checkpoint);
+      return new LayerSelection(include, exclude, false).layers(checkpoint);
     }
   }
 
@@ -115,7 +115,7 @@ class LayerSelectionTest {
         TestCheckpoints.file(
             folder.resolve("m.safetensors"), List.of(random("q.weight", DType.I8, 1, 4, 4)));
     try (Checkpoint checkpoint = Checkpoint.open(file)) {
-      assertThatThrownBy(() -> new LayerSelection(List.of(), List.of()).layers(checkpoint))
+      assertThatThrownBy(() -> new LayerSelection(List.of(), List.of(), false).layers(checkpoint))
           .isInstanceOf(UsageException.class)
           .hasMessageContaining("found I8 [4,4]")
           .hasMessageContaining("--exclude q.weight");

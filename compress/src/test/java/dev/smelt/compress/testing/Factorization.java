@@ -1,11 +1,14 @@
 package dev.smelt.compress.testing;
 
 import dev.smelt.compress.factorize.FactorizeOptions;
+import dev.smelt.compress.factorize.FactorizedOutput;
 import dev.smelt.compress.factorize.Factorizer;
 import dev.smelt.compress.factorize.LayerSelection;
 import dev.smelt.compress.factorize.Metric;
 import dev.smelt.compress.factorize.PlainMetric;
+import dev.smelt.compress.factorize.RankGrid;
 import dev.smelt.compress.factorize.RankPolicy;
+import dev.smelt.compress.factorize.SpectraFile;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.DType;
@@ -20,50 +23,62 @@ import java.util.Optional;
 public record Factorization(Path target, List<TensorRecord> records, List<String> notes) {
 
   /** All block matrices. */
-  public static final LayerSelection ALL = new LayerSelection(List.of(), List.of());
+  public static final LayerSelection ALL = new LayerSelection(List.of(), List.of(), false);
+
+  /** How a run is made. */
+  public record Setup(FactorizeOptions options, RankPolicy policy) {
+
+    public Setup as(DType dtype) {
+      return with(
+          new FactorizeOptions(
+              options.metric(), options.selection(), options.grid(), Optional.of(dtype)));
+    }
+
+    public Setup evenIfLarger() {
+      return on(new RankGrid(1, true));
+    }
+
+    public Setup on(RankGrid grid) {
+      return with(
+          new FactorizeOptions(options.metric(), options.selection(), grid, options.dtype()));
+    }
+
+    public Setup of(LayerSelection selection) {
+      return with(
+          new FactorizeOptions(options.metric(), selection, options.grid(), options.dtype()));
+    }
+
+    private Setup with(FactorizeOptions changed) {
+      return new Setup(changed, policy);
+    }
+
+    public Factorization run(Path source, Path target) {
+      OutputOptions output = OutputOptions.to(target);
+      try (Checkpoint checkpoint = Checkpoint.open(source);
+          Factorizer factorizer = Factorizer.open(checkpoint, options, TestDevice.get(), output)) {
+        factorizer.decompose(policy, SpectraFile.Contents.none(), Progress.NONE);
+        FactorizedOutput done = factorizer.finish(factorizer.fit(policy), policy, Progress.NONE);
+        try (CheckpointWriter writer = CheckpointWriter.create(output, done.content())) {
+          done.write(writer);
+          writer.commitWithoutManifest();
+        }
+        return new Factorization(target, done.records(), done.notes());
+      }
+    }
+  }
 
   public Factorization {
     records = List.copyOf(records);
     notes = List.copyOf(notes);
   }
 
-  public static FactorizeOptions plain(RankPolicy policy) {
+  public static Setup plain(RankPolicy policy) {
     return with(new PlainMetric(), policy);
   }
 
-  public static FactorizeOptions with(Metric metric, RankPolicy policy) {
-    return new FactorizeOptions(metric, policy, ALL, Optional.empty(), false);
-  }
-
-  public static FactorizeOptions as(DType dtype, FactorizeOptions options) {
-    return new FactorizeOptions(
-        options.metric(),
-        options.policy(),
-        options.selection(),
-        Optional.of(dtype),
-        options.allowLarger());
-  }
-
-  public static FactorizeOptions evenIfLarger(FactorizeOptions options) {
-    return new FactorizeOptions(
-        options.metric(), options.policy(), options.selection(), options.dtype(), true);
-  }
-
-  public static FactorizeOptions of(LayerSelection selection, FactorizeOptions options) {
-    return new FactorizeOptions(
-        options.metric(), options.policy(), selection, options.dtype(), options.allowLarger());
-  }
-
-  public static Factorization run(Path source, Path target, FactorizeOptions options) {
-    OutputOptions output = OutputOptions.to(target);
-    try (Checkpoint checkpoint = Checkpoint.open(source);
-        Factorizer factorizer =
-            Factorizer.decompose(checkpoint, options, TestDevice.get(), output, Progress.NONE);
-        CheckpointWriter writer = CheckpointWriter.create(output, factorizer.content())) {
-      factorizer.write(writer);
-      writer.commitWithoutManifest();
-      return new Factorization(target, factorizer.records(), factorizer.notes());
-    }
+  public static Setup with(Metric metric, RankPolicy policy) {
+    return new Setup(
+        new FactorizeOptions(metric, ALL, new RankGrid(1, false), Optional.empty()), policy);
   }
 
   /** What became of a tensor of the input. */

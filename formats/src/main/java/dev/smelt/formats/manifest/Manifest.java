@@ -9,6 +9,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The content of smelt.json. The same inputs give the same bytes: no times, no host names, fixed
@@ -20,6 +21,8 @@ import java.util.Map;
  * @param inputs everything that was read, in the order given
  * @param totals sizes of the model before and after
  * @param tensors what was done to each tensor of the input, in the input's order
+ * @param measured what models made on the way achieve on data, in the order in which they were
+ *     made; null where no data were given
  * @param notes decisions the user should know of, one sentence each
  * @param files what was written beside this manifest
  */
@@ -30,6 +33,7 @@ public record Manifest(
     @JsonProperty(required = true) List<Input> inputs,
     @JsonProperty(required = true) Totals totals,
     @JsonProperty(required = true) List<TensorRecord> tensors,
+    @Nullable List<Measured> measured,
     @JsonProperty(required = true) List<String> notes,
     @JsonProperty(required = true) List<WrittenFile> files) {
 
@@ -43,6 +47,7 @@ public record Manifest(
     parameters = Collections.unmodifiableMap(new LinkedHashMap<>(parameters));
     inputs = List.copyOf(inputs);
     tensors = List.copyOf(tensors);
+    measured = measured == null || measured.isEmpty() ? null : List.copyOf(measured);
     notes = List.copyOf(notes);
     files = List.copyOf(files);
   }
@@ -53,6 +58,20 @@ public record Manifest(
    * @param sha256 of the content: {@link ContentHash} of checkpoints, of the bytes of other files
    */
   public record Input(String role, String path, long bytes, String sha256) {}
+
+  /**
+   * @param stage what was measured: "dense", "factors", "refined", "tuned"
+   * @param bytes of all tensors of that model
+   * @param loss nats per token predicted, or per example for classifiers
+   * @param perplexity e^loss, where tokens are predicted
+   */
+  public record Measured(
+      String stage,
+      String data,
+      long bytes,
+      double loss,
+      @Nullable Double perplexity,
+      double accuracy) {}
 
   /** Bytes are those of tensors, without headers; parameters are elements of tensors. */
   public record Totals(
@@ -79,8 +98,14 @@ public record Manifest(
     return Json.write(this);
   }
 
+  /** The same manifest with measurements. */
+  public Manifest withMeasured(List<Measured> found) {
+    return new Manifest(smelt, command, parameters, inputs, totals, tensors, found, notes, files);
+  }
+
   /** The same manifest, listing what was written. */
   public Manifest withFiles(List<WrittenFile> written) {
-    return new Manifest(smelt, command, parameters, inputs, totals, tensors, notes, written);
+    return new Manifest(
+        smelt, command, parameters, inputs, totals, tensors, measured, notes, written);
   }
 }

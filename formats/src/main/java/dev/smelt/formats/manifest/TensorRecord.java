@@ -12,6 +12,9 @@ import org.jspecify.annotations.Nullable;
  * @param rank of the factors
  * @param relativeError ‖W − Ŵ‖ / ‖W‖ (Frobenius) of the written, rounded tensor
  * @param weightedRelativeError ‖L(W − Ŵ)R‖ / ‖LWR‖ in the metric that chose the factors
+ * @param route how the singular directions were computed: "gram", "random", "svd"
+ * @param shrinkage how far Gram matrices had to be moved toward a multiple of I, beyond damping
+ * @param predictedLoss the increase of the loss in nats that the metric predicts, where it does
  * @param bytesBefore of the tensor in the input
  * @param bytesAfter of everything that replaces it
  */
@@ -22,6 +25,9 @@ public record TensorRecord(
     @Nullable Integer rank,
     @Nullable Double relativeError,
     @Nullable Double weightedRelativeError,
+    @Nullable String route,
+    @Nullable Double shrinkage,
+    @Nullable Double predictedLoss,
     long bytesBefore,
     long bytesAfter) {
 
@@ -33,17 +39,23 @@ public record TensorRecord(
 
   /** A tensor that went through one of the methods and has no certificate of its own. */
   public static TensorRecord of(String name, String action, long bytesBefore, long bytesAfter) {
-    return new TensorRecord(name, action, null, null, null, null, bytesBefore, bytesAfter);
+    return plain(name, action, null, bytesBefore, bytesAfter);
   }
 
   /** A tensor that is in the output as it was, but perhaps for its type. */
   public static TensorRecord kept(
       String name, @Nullable String reason, long bytesBefore, long bytesAfter) {
-    return new TensorRecord(name, KEPT, reason, null, null, null, bytesBefore, bytesAfter);
+    return plain(name, KEPT, reason, bytesBefore, bytesAfter);
   }
 
   /** A tensor of the input that has no place in the output. */
   public static TensorRecord dropped(String name, String reason, long bytes) {
-    return new TensorRecord(name, DROPPED, reason, null, null, null, bytes, 0);
+    return plain(name, DROPPED, reason, bytes, 0);
+  }
+
+  private static TensorRecord plain(
+      String name, String action, @Nullable String reason, long bytesBefore, long bytesAfter) {
+    return new TensorRecord(
+        name, action, reason, null, null, null, null, null, null, bytesBefore, bytesAfter);
   }
 }

@@ -8,6 +8,7 @@ import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.manifest.Manifest.Input;
+import dev.smelt.formats.manifest.Manifest.Measured;
 import dev.smelt.formats.manifest.Manifest.Totals;
 import dev.smelt.formats.manifest.Manifest.WrittenFile;
 import dev.smelt.formats.testing.Sha256;
@@ -42,7 +43,9 @@ class ManifestTest {
             List.of(
                 TensorRecord.kept("w", null, 8, 8),
                 TensorRecord.dropped("d", "why", 8),
-                new TensorRecord("f", TensorRecord.FACTORIZED, null, 3, 1e-9, 0.1, 16, 8)),
+                new TensorRecord(
+                    "f", TensorRecord.FACTORIZED, null, 3, 1e-9, 0.1, "svd", null, 2e-3, 16, 8)),
+            List.of(new Measured("dense", "d.txt", 8, 1.5, Math.exp(1.5), 0.25)),
             List.of("note"),
             List.of());
     Manifest written = manifest.withFiles(List.of(new WrittenFile("m", 3, "ff")));

@@ -118,6 +118,11 @@ public final class Statistics implements AutoCloseable {
     return file.find(statistic.tensorName(parameter));
   }
 
+  /** Whether any parameter has it. */
+  public boolean has(Statistic statistic) {
+    return file.tensors().stream().anyMatch(view -> view.name().startsWith(statistic.prefix()));
+  }
+
   /** Names of the parameters that have a diagonal, in file order. */
   public List<String> parameters() {
     return file.tensors().stream()

@@ -1,0 +1,57 @@
+package dev.smelt.compress.factorize;
+
+import dev.smelt.compress.lowrank.Weighting;
+import dev.smelt.formats.UsageException;
+import dev.smelt.gpu.engine.LinearAlgebra;
+import dev.smelt.gpu.statistics.Statistic;
+import dev.smelt.gpu.statistics.Statistics;
+
+/**
+ * The Fisher matrix of a layer as a Kronecker product G ⊗ A of the Gram matrices of its output
+ * gradients and inputs (Martens and Grosse, ICML 2015, arXiv 1503.05671): L = chol(G)ᵀ, R =
+ * chol(A), and ½‖L(W − Ŵ)R‖² is the predicted increase of the loss per position. As a metric of
+ * factorisation: "Generalized Fisher-Weighted SVD", arXiv 2505.17974.
+ *
+ * @param statistics with both Gram matrices of the layers
+ * @param damping added to each diagonal, as a share of its mean
+ */
+public record KroneckerMetric(Statistics statistics, double damping) implements Metric {
+
+  /** Of the mean of the diagonal. */
+  public static final double DEFAULT_DAMPING = 1e-4;
+
+  public KroneckerMetric {
+    requireDamping(damping);
+  }
+
+  static void requireDamping(double damping) {
+    if (!(damping >= 0 && damping <= 1)) {
+      throw new UsageException(
+          "--damping " + damping + " is out of range", "use a number in [0, 1]");
+    }
+  }
+
+  @Override
+  public String name() {
+    return "kronecker";
+  }
+
+  @Override
+  public boolean predictsLoss() {
+    return true;
+  }
+
+  @Override
+  public Weighted weighting(LinearAlgebra algebra, Layer layer) {
+    GramRoot gradient =
+        GramRoot.of(algebra, statistics, Statistic.GRAD_GRAM, layer, layer.out(), damping);
+    GramRoot input =
+        GramRoot.of(algebra, statistics, Statistic.INPUT_GRAM, layer, layer.in(), damping);
+    if (gradient.isZero() || input.isZero()) {
+      return Weighted.withoutInformation(input.isZero() ? "inputs are" : "gradients are");
+    }
+    return new Weighted(
+        new Weighting(gradient.weight(), input.weight(), 0.5),
+        Math.max(gradient.shrinkage(), input.shrinkage()));
+  }
+}

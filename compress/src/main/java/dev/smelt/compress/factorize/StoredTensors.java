@@ -1,0 +1,98 @@
+package dev.smelt.compress.factorize;
+
+import dev.smelt.formats.DType;
+import dev.smelt.formats.LimitException;
+import dev.smelt.formats.Shape;
+import dev.smelt.formats.TensorInfo;
+import dev.smelt.formats.TensorView;
+import dev.smelt.formats.UnsupportedException;
+import dev.smelt.formats.codec.FloatCodec;
+import dev.smelt.formats.storage.Scratch;
+import java.lang.foreign.MemorySegment;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+
+/** Tensors rounded to the type in which they will be stored, on disk until they are written. */
+final class StoredTensors {
+
+  private static final int CHUNK = 1 << 20;
+
+  private final Scratch scratch;
+  private final Optional<DType> dtype;
+  private final Map<String, TensorView> kept = new HashMap<>();
+
+  /**
+   * @param dtype of all floats that are written; absent: each tensor as it was
+   */
+  StoredTensors(Scratch scratch, Optional<DType> dtype) {
+    this.scratch = scratch;
+    this.dtype = dtype;
+  }
+
+  /** The type in which a tensor of the model, or its factors, will be stored. */
+  DType typeOf(TensorView tensor) {
+    return tensor.info().withFloatsAs(dtype).dtype();
+  }
+
+  /** A tensor that stays, under another name and in its new type. */
+  TensorView kept(TensorView tensor, String name) {
+    DType type = typeOf(tensor);
+    TensorInfo info = new TensorInfo(name, type, tensor.shape());
+    if (type == tensor.dtype()) {
+      return new TensorView(info, tensor.segment());
+    }
+    TensorView rounded = kept.computeIfAbsent(tensor.name(), key -> round(tensor, info));
+    return new TensorView(info, rounded.segment());
+  }
+
+  private TensorView round(TensorView tensor, TensorInfo info) {
+    MemorySegment bytes = scratch.allocate(info.bytes());
+    double[] chunk = new double[(int) Math.min(CHUNK, tensor.elements())];
+    for (long at = 0; at < tensor.elements(); at += chunk.length) {
+      int count = (int) Math.min(chunk.length, tensor.elements() - at);
+      tensor.read(at, count, chunk);
+      encode(info, chunk, count, bytes, at);
+    }
+    return new TensorView(info, bytes);
+  }
+
+  /**
+   * Values of a new tensor.
+   *
+   * @param values row-major
+   * @throws LimitException when one is beyond the type's range
+   */
+  TensorView of(String name, DType type, Shape shape, double[] values) {
+    TensorInfo info = new TensorInfo(name, type, shape);
+    MemorySegment bytes = scratch.allocate(info.bytes());
+    encode(info, values, values.length, bytes, 0);
+    return new TensorView(info, bytes);
+  }
+
+  private static void encode(
+      TensorInfo info, double[] values, int count, MemorySegment bytes, long first) {
+    FloatCodec codec =
+        FloatCodec.of(info.dtype())
+            .orElseThrow(
+                () ->
+                    new UnsupportedException(
+                        "cannot store factors",
+                        info.name(),
+                        "as " + info.dtype().label(),
+                        "choose a float --dtype"));
+    int bad = codec.encode(values, count, bytes, first);
+    if (bad >= 0) {
+      throw new LimitException(
+          "value out of range",
+          info.name(),
+          "found "
+              + values[bad]
+              + " at index "
+              + (first + bad)
+              + ", beyond "
+              + info.dtype().label(),
+          "choose a wider --dtype");
+    }
+  }
+}

@@ -1,0 +1,31 @@
+package dev.smelt.compress.factorize;
+
+import java.math.BigDecimal;
+import java.math.RoundingMode;
+import java.util.List;
+
+/**
+ * A share of the bytes of all layers together, spent where it saves most of the predicted loss.
+ *
+ * @param ratio in (0, 1]
+ * @see GlobalAllocation
+ */
+public record TotalKeep(double ratio) implements RankPolicy {
+
+  public TotalKeep {
+    UniformKeep.requireShare("--keep-total", ratio);
+  }
+
+  @Override
+  public int reach(Layer layer, RankGrid grid) {
+    return grid.largest(layer);
+  }
+
+  @Override
+  public List<RankChoice> choose(List<SpectralLayer> layers, RankGrid grid, long otherBytes) {
+    long dense = layers.stream().mapToLong(SpectralLayer::denseBytes).sum();
+    BigDecimal bytes = BigDecimal.valueOf(ratio).multiply(BigDecimal.valueOf(dense));
+    return new GlobalAllocation(layers, grid)
+        .within(bytes.setScale(0, RoundingMode.FLOOR).longValueExact(), "--keep-total " + ratio);
+  }
+}
