@@ -9,8 +9,8 @@ import dev.smelt.gpu.statistics.Statistics;
 /**
  * The Fisher matrix of a layer as a Kronecker product G ⊗ A of the Gram matrices of its output
  * gradients and inputs (Martens and Grosse, ICML 2015, arXiv 1503.05671): L = chol(G)ᵀ, R =
- * chol(A), and ½‖L(W − Ŵ)R‖² is the predicted increase of the loss per position. As a metric of
- * factorisation: "Generalized Fisher-Weighted SVD", arXiv 2505.17974.
+ * chol(A), and ½‖L(W − Ŵ)R‖² over the positions of an example is the predicted increase of its
+ * loss. As a metric of factorisation: "Generalized Fisher-Weighted SVD", arXiv 2505.17974.
  *
  * @param statistics with both Gram matrices of the layers
  * @param damping added to each diagonal, as a share of its mean
@@ -38,7 +38,7 @@ public record KroneckerMetric(Statistics statistics, double damping) implements 
 
   @Override
   public boolean predictsLoss() {
-    return true;
+    return statistics.provenance().tokens().orElse(0) > 0;
   }
 
   @Override
@@ -51,7 +51,23 @@ public record KroneckerMetric(Statistics statistics, double damping) implements 
       return Weighted.withoutInformation(input.isZero() ? "inputs are" : "gradients are");
     }
     return new Weighted(
-        new Weighting(gradient.weight(), input.weight(), 0.5),
+        new Weighting(gradient.weight(), input.weight(), lossPerEnergy()),
         Math.max(gradient.shrinkage(), input.shrinkage()));
+  }
+
+  /**
+   * The Gram matrices are sums over the P positions of an example: A = P E[xxᵀ], G = P E[δδᵀ]. With
+   * positions independent of each other an example's Fisher matrix is P E[δδᵀ] ⊗ E[xxᵀ] = G ⊗ A /
+   * P.
+   */
+  private double lossPerEnergy() {
+    return 0.5 / positions(statistics);
+  }
+
+  /** P, on average; 1 where the statistics do not say, which scales all layers alike. */
+  static double positions(Statistics statistics) {
+    long tokens = statistics.provenance().tokens().orElse(0);
+    long examples = statistics.provenance().examples().orElse(0);
+    return tokens > 0 && examples > 0 ? (double) tokens / examples : 1;
   }
 }

@@ -14,7 +14,8 @@ import org.jspecify.annotations.Nullable;
  * @param weightedRelativeError ‖L(W − Ŵ)R‖ / ‖LWR‖ in the metric that chose the factors
  * @param route how the singular directions were computed: "gram", "random", "svd"
  * @param shrinkage how far Gram matrices had to be moved toward a multiple of I, beyond damping
- * @param predictedLoss the increase of the loss in nats that the metric predicts, where it does
+ * @param predictedLoss by how many nats the metric predicts that the loss of an example rises (of a
+ *     window of text: the sum over its tokens), where it does
  * @param bytesBefore of the tensor in the input
  * @param bytesAfter of everything that replaces it
  */
