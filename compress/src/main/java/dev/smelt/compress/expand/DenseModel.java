@@ -6,6 +6,7 @@ import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.model.FactoredTensor;
 import dev.smelt.formats.model.LowRank;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -15,8 +16,8 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * A checkpoint seen as the dense model it stands for: factors appear as the matrix they multiply
- * to, under its original name.
+ * A checkpoint seen as the dense model it stands for: factors and parts appear as the tensor that
+ * they make, under its original name.
  *
  * @param tensors in the checkpoint's order
  * @param isFactorized true when at least one is stored as factors
@@ -32,18 +33,18 @@ public record DenseModel(List<DenseTensor> tensors, boolean isFactorized) {
    * @throws CorruptException when factors do not fit each other
    */
   public static DenseModel of(Checkpoint checkpoint) {
-    LowRank lowRank = LowRank.of(checkpoint);
     Map<String, Product> products = new HashMap<>();
     Set<String> absorbed = new HashSet<>();
+    for (FactoredTensor factors : FactoredTensor.of(checkpoint)) {
+      List<TensorView> stored = factors.tensors();
+      products.put(stored.getFirst().name(), new Product(factors));
+      stored.forEach(view -> absorbed.add(view.name()));
+    }
     Map<String, String> renamed = new HashMap<>();
-    lowRank
-        .modules()
-        .forEach(
-            (name, module) -> {
-              products.put(LowRank.factorA(name), product(checkpoint, name, module));
-              absorbed.add(LowRank.factorB(name));
-              renamed.put(LowRank.bias(name), name + ".bias");
-            });
+    LowRank lowRank = LowRank.of(checkpoint);
+    for (String module : lowRank.modules().keySet()) {
+      renamed.put(LowRank.bias(module), module + ".bias");
+    }
     List<DenseTensor> tensors = new ArrayList<>();
     for (TensorView tensor : checkpoint.tensors()) {
       Product product = products.get(tensor.name());
@@ -54,32 +55,5 @@ public record DenseModel(List<DenseTensor> tensors, boolean isFactorized) {
       }
     }
     return new DenseModel(tensors, !lowRank.modules().isEmpty());
-  }
-
-  private static Product product(Checkpoint checkpoint, String name, LowRank.Module module) {
-    TensorView a = checkpoint.tensor(LowRank.factorA(name));
-    TensorView b = checkpoint.tensor(LowRank.factorB(name));
-    boolean fits =
-        a.dtype().isFloat()
-            && b.dtype().isFloat()
-            && a.shape().isMatrix()
-            && b.shape().isMatrix()
-            && a.shape().size(1) == module.rank()
-            && b.shape().size(0) == module.rank();
-    if (!fits) {
-      throw new CorruptException(
-          "factors do not fit each other",
-          checkpoint.path() + "|" + name,
-          String.format(
-              "expected floats [out,%d] and [%d,in], found %s %s and %s %s",
-              module.rank(),
-              module.rank(),
-              a.dtype().label(),
-              a.shape(),
-              b.dtype().label(),
-              b.shape()),
-          "make the checkpoint again");
-    }
-    return new Product(name + ".weight", a, b, module.transposed());
   }
 }

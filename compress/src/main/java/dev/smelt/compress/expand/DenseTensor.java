@@ -1,13 +1,11 @@
 package dev.smelt.compress.expand;
 
-import dev.smelt.formats.DType;
 import dev.smelt.formats.NonFiniteException;
-import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.model.FactoredTensor;
 import dev.smelt.gpu.engine.ComputeDevice;
-import dev.smelt.gpu.engine.LinearAlgebra;
-import dev.smelt.gpu.engine.Matrix;
+import dev.smelt.gpu.engine.DenseWeights;
 import java.util.OptionalInt;
 
 /** A tensor of the dense model that a checkpoint stands for. */
@@ -22,7 +20,7 @@ public sealed interface DenseTensor {
   /** Elements that the checkpoint spends on it. */
   long storedElements();
 
-  /** Rank of its factors, where it is stored as factors. */
+  /** Rank of its factors, where it is stored as one pair of factors. */
   OptionalInt rank();
 
   /** A tensor stored as it is, perhaps under another name. */
@@ -49,66 +47,36 @@ public sealed interface DenseTensor {
     }
   }
 
-  /**
-   * A matrix stored as factors, W = A·B.
-   *
-   * @param a [out, r]
-   * @param b [r, in]
-   * @param transposed true when the dense matrix is stored [in, out]
-   */
-  record Product(String name, TensorView a, TensorView b, boolean transposed)
-      implements DenseTensor {
+  /** A tensor stored as factors, whole or in parts. */
+  record Product(FactoredTensor factors) implements DenseTensor {
 
     @Override
     public TensorInfo info() {
-      long out = a.shape().size(0);
-      long in = b.shape().size(1);
-      DType dtype = a.dtype();
-      return new TensorInfo(name, dtype, transposed ? Shape.of(in, out) : Shape.of(out, in));
+      return factors.info();
     }
 
     @Override
     public long storedBytes() {
-      return a.info().bytes() + b.info().bytes();
+      return factors.tensors().stream().mapToLong(view -> view.info().bytes()).sum();
     }
 
     @Override
     public long storedElements() {
-      return a.elements() + b.elements();
+      return factors.tensors().stream().mapToLong(TensorView::elements).sum();
     }
 
     @Override
     public OptionalInt rank() {
-      return OptionalInt.of(Math.toIntExact(a.shape().size(1)));
+      return factors.rank();
     }
 
     /**
-     * The dense matrix in f64, row-major in its own orientation.
+     * The dense tensor in f64, row-major in its own orientation.
      *
      * @throws NonFiniteException when a factor holds a NaN or an infinity
      */
     public double[] multiply(ComputeDevice device) {
-      try (LinearAlgebra algebra = device.linearAlgebra()) {
-        Matrix product = algebra.multiply(load(algebra, a), load(algebra, b));
-        return (transposed ? algebra.transpose(product) : product).toDoubles();
-      }
-    }
-
-    private static Matrix load(LinearAlgebra algebra, TensorView factor) {
-      factor
-          .firstNonFinite()
-          .ifPresent(
-              index -> {
-                throw new NonFiniteException(
-                    "non-finite value",
-                    factor.name(),
-                    "found a NaN or an infinity at index " + index,
-                    "repair the factors or make them again");
-              });
-      return algebra.matrix(
-          Math.toIntExact(factor.shape().size(0)),
-          Math.toIntExact(factor.shape().size(1)),
-          factor.toDoubles());
+      return DenseWeights.of(factors, device);
     }
   }
 }

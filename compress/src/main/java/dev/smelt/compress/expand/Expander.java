@@ -15,6 +15,7 @@ import dev.smelt.formats.model.LowRank;
 import dev.smelt.formats.model.TensorRole;
 import dev.smelt.formats.safetensors.TensorSlot;
 import dev.smelt.gpu.engine.ComputeDevice;
+import dev.smelt.gpu.engine.DenseWeights;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -90,10 +91,11 @@ public final class Expander {
         TensorSlot slot = writer.slot(tensor.info().name());
         switch (tensor) {
           case Stored stored -> slot.transfer(stored.view());
-          case Product product -> {
-            double[] values = product.multiply(device);
-            slot.write(0, values, values.length);
-          }
+          case Product product ->
+              DenseWeights.read(
+                  product.factors(),
+                  device,
+                  (first, values) -> slot.write(first, values, values.length));
         }
         task.advance(1);
       }

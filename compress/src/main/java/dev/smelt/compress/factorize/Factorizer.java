@@ -204,15 +204,57 @@ public final class Factorizer implements AutoCloseable {
         certificates.put(layer.module(), certificate);
         return state;
       }
-      int rank = state.factors().rank();
-      int more = options.grid().up(rank + Math.max(1, rank / RETRY_SHARE));
-      if (rank == one.reach()) {
-        String type = stored.typeOf(layer.weight()).label();
-        return new LayerState.Dense(
-            layer,
-            rank == layer.fullRank()
-                ? "rounding to " + type + " alone exceeds the promised error"
-                : "factors of rank " + rank + ", the largest, miss the promised error");
+    }
+    if (lowRank().modules().isEmpty()) {
+      notes.add("no matrix was factorized; the output is dense");
+    }
+  }
+
+  private void addFactors(Factorized factorized) {
+    outputs.add(new Output(factorized.a().info(), factorized.a()));
+    outputs.add(new Output(factorized.b().info(), factorized.b()));
+    records.add(
+        new TensorRecord(
+            factorized.layer().weight().name(),
+            TensorRecord.FACTORIZED,
+            factorized.remark().orElse(null),
+            factorized.rank(),
+            factorized.certificate().relativeError(),
+            factorized.certificate().weightedRelativeError(),
+            factorized.layer().weight().info().bytes(),
+            factorized.a().info().bytes() + factorized.b().info().bytes()));
+  }
+
+  private void addCopy(TensorView tensor, String name, Optional<String> reason) {
+    TensorInfo info =
+        new TensorInfo(name, tensor.dtype(), tensor.shape()).withFloatsAs(options.dtype());
+    outputs.add(new Output(info, tensor));
+    records.add(
+        TensorRecord.kept(tensor.name(), reason.orElse(null), tensor.info().bytes(), info.bytes()));
+  }
+
+  /** What will be written. */
+  public CheckpointWriter.Content content() {
+    LowRank lowRank = lowRank();
+    boolean isDense = lowRank.modules().isEmpty();
+    Optional<ModelConfig> config =
+        checkpoint
+            .config()
+            .map(dense -> isDense ? dense : lowRank.describe(dense, options.metric().name()))
+            .map(described -> described.withDtype(options.dtype()));
+    return new CheckpointWriter.Content(
+        outputs.stream().map(Output::info).toList(),
+        isDense ? Map.of() : lowRank.headerMetadata(),
+        config,
+        checkpoint.sideFiles());
+  }
+
+  private LowRank lowRank() {
+    LinkedHashMap<String, LowRank.Entry> modules = new LinkedHashMap<>();
+    for (LayerResult result : results.values()) {
+      if (result instanceof Factorized factorized) {
+        Layer layer = factorized.layer();
+        modules.put(layer.module(), new LowRank.Module(factorized.rank(), layer.transposed()));
       }
       state =
           new LayerState.Factored(

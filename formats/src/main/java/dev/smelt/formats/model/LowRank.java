@@ -1,18 +1,19 @@
 package dev.smelt.formats.model;
 
 import dev.smelt.formats.Checkpoint;
-import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.Json;
 import dev.smelt.formats.ModelConfig;
-import dev.smelt.formats.UnsupportedException;
 import java.nio.charset.StandardCharsets;
+import java.util.BitSet;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.SequencedMap;
-import java.util.TreeMap;
-import tools.jackson.databind.JsonNode;
+import java.util.Set;
+import java.util.regex.Pattern;
 
 /**
  * Which modules of a checkpoint are stored as two factors, W = A·B: the ABLinear naming.
@@ -25,40 +26,120 @@ import tools.jackson.databind.JsonNode;
  * <tr><td>{@code <module>.ALinear.bias}</td><td>[out], where the module had a bias</td></tr>
  * </table>
  *
+ * <p>A matrix that is several in one may be stored in parts. Each is a module of its own, {@code
+ * <module>.<part>}, with factors or a weight [out of the part, in], and without a bias: that of the
+ * whole stays {@code <module>.bias}.
+ *
  * <p>config.json lists the modules under {@code low_rank_modules}; a weights file without a config
  * carries the same object as a string in its header.
  */
-public record LowRank(SequencedMap<String, Module> modules) {
+public record LowRank(SequencedMap<String, Entry> modules) {
 
-  private static final String SCHEMA = "low_rank_schema";
-  private static final String SCHEMA_NAME = "ABLinear";
-  private static final String VERSION = "low_rank_format_version";
-  private static final int FORMAT_VERSION = 1;
+  static final String SCHEMA = "low_rank_schema";
+  static final String SCHEMA_NAME = "ABLinear";
+  static final String VERSION = "low_rank_format_version";
+  static final int FORMAT_VERSION = 1;
+  static final String MODULES = "low_rank_modules";
   private static final String METHOD = "low_rank_method";
-  private static final String MODULES = "low_rank_modules";
   private static final String RANKS = "truncation_ranks";
 
-  /** In a fixed order, for messages. */
-  private static final List<String> ENTRY_KEYS = List.of("rank", "transposed");
+  /** How a module is stored. */
+  public sealed interface Entry {
+
+    /**
+     * True when the dense matrix is stored [in, out], as GPT-2's Conv1D does; what stands for it is
+     * always of the [out, in] matrix.
+     */
+    boolean transposed();
+  }
 
   /**
+   * As two factors.
+   *
    * @param rank r, the columns of A and rows of B
-   * @param transposed true when the dense matrix is stored [in, out], as GPT-2's Conv1D does; the
-   *     factors are always those of the [out, in] matrix
    */
-  public record Module(int rank, boolean transposed) {
-    private Map<String, Object> toMap() {
-      Map<String, Object> map = new LinkedHashMap<>();
-      map.put("rank", rank);
-      if (transposed) {
-        map.put("transposed", true);
-      }
-      return map;
+  public record Module(int rank, boolean transposed) implements Entry {
+
+    /**
+     * @throws IllegalArgumentException when there is no such rank
+     */
+    public Module {
+      requireRank(rank);
     }
   }
 
+  /**
+   * As several matrices, at least one of them as factors.
+   *
+   * @param parts which have every row of the whole once
+   */
+  public record Split(List<Part> parts, boolean transposed) implements Entry {
+
+    /** A bit each is kept while they are checked; no layer has so many outputs. */
+    private static final int MAX_ROWS = 1 << 26;
+
+    /**
+     * @throws IllegalArgumentException when the parts make no matrix
+     */
+    public Split {
+      parts = List.copyOf(parts);
+      Set<String> names = new HashSet<>();
+      parts.forEach(part -> require(names.add(part.name()), "two parts named " + part.name()));
+      require(parts.size() > 1, "expected two parts or more, found " + parts.size());
+      require(parts.stream().anyMatch(part -> part.rank().isPresent()), "no part has a rank");
+      requireEveryRowOnce(parts);
+    }
+
+    /** Rows of the whole. */
+    public int rows() {
+      return parts.stream().mapToInt(part -> part.rows().size()).sum();
+    }
+
+    private static void requireEveryRowOnce(List<Part> parts) {
+      long size = parts.stream().mapToLong(part -> part.rows().size()).sum();
+      int end = parts.stream().mapToInt(part -> part.rows().end()).max().orElse(0);
+      require(end <= MAX_ROWS, "rows up to " + end + ", at most " + MAX_ROWS);
+      require(size == end, "parts of " + size + " rows together, the last row is " + (end - 1));
+      BitSet taken = new BitSet(end);
+      parts.forEach(part -> part.rows().stream().forEach(taken::set));
+      require(taken.cardinality() == end, "row " + taken.nextClearBit(0) + " is in no part");
+    }
+  }
+
+  /**
+   * @param name of the part, without that of its module
+   * @param rows of the whole matrix that are the part's
+   * @param rank of its factors; empty where it stays dense
+   */
+  public record Part(String name, RowSet rows, OptionalInt rank) {
+
+    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_]{1,64}");
+
+    /** Names of tensors and factors beside which a part's would be ambiguous. */
+    private static final Set<String> TAKEN = Set.of("weight", "bias", "ALinear", "BLinear");
+
+    /**
+     * @throws IllegalArgumentException when name or rank are none
+     */
+    public Part {
+      require(NAME.matcher(name).matches() && !TAKEN.contains(name), "no name of a part: " + name);
+      rank.ifPresent(LowRank::requireRank);
+    }
+  }
+
+  /**
+   * @throws IllegalArgumentException when a part is listed as a module of its own as well
+   */
   public LowRank {
     modules = Collections.unmodifiableSequencedMap(new LinkedHashMap<>(modules));
+    for (Map.Entry<String, Entry> entry : modules.entrySet()) {
+      if (entry.getValue() instanceof Split split) {
+        for (Part part : split.parts()) {
+          String module = part(entry.getKey(), part.name());
+          require(!modules.containsKey(module), module + " is listed as part and as module");
+        }
+      }
+    }
   }
 
   public static String factorA(String module) {
@@ -73,24 +154,38 @@ public record LowRank(SequencedMap<String, Module> modules) {
     return module + ".ALinear.bias";
   }
 
+  /** The module that a part of one is. */
+  public static String part(String module, String name) {
+    return module + "." + name;
+  }
+
   /** The factorised modules of a checkpoint, by name; none when it is dense. */
   public static LowRank of(Checkpoint checkpoint) {
     if (checkpoint.config().isPresent()) {
       ModelConfig config = checkpoint.config().get();
-      requireKnownSchema(config);
-      return parse(config.get(MODULES), config.where());
+      LowRankParser.requireKnownSchema(config);
+      return LowRankParser.parse(config.get(MODULES), config.where());
     }
     String header = checkpoint.metadata().get(MODULES);
     String where = checkpoint.path().toString();
     return header == null
         ? new LowRank(new LinkedHashMap<>())
-        : parse(Json.parse(header.getBytes(StandardCharsets.UTF_8), where), where);
+        : LowRankParser.parse(Json.parse(header.getBytes(StandardCharsets.UTF_8), where), where);
   }
 
   /** The config of the factorised model. */
   public ModelConfig describe(ModelConfig dense, String method) {
     Map<String, Object> ranks = new LinkedHashMap<>();
-    modules.forEach((name, module) -> ranks.put(name, module.rank()));
+    modules.forEach(
+        (name, entry) -> {
+          switch (entry) {
+            case Module module -> ranks.put(name, module.rank());
+            case Split split ->
+                split
+                    .parts()
+                    .forEach(p -> p.rank().ifPresent(r -> ranks.put(part(name, p.name()), r)));
+          }
+        });
     return dense
         .with(SCHEMA, SCHEMA_NAME)
         .with(VERSION, FORMAT_VERSION)
@@ -111,72 +206,38 @@ public record LowRank(SequencedMap<String, Module> modules) {
 
   private Map<String, Object> toMap() {
     Map<String, Object> map = new LinkedHashMap<>();
-    modules.forEach((name, module) -> map.put(name, module.toMap()));
+    modules.forEach((name, entry) -> map.put(name, toMap(entry)));
     return map;
   }
 
-  /** Also refuses an entry that says more than is understood. */
-  private static boolean transposed(JsonNode entry, String where) {
-    for (String key : entry.propertyNames()) {
-      if (!ENTRY_KEYS.contains(key)) {
-        throw new UnsupportedException(
-            "factorised module stored in an unknown way",
-            where,
-            "expected only " + ENTRY_KEYS + ", found '" + key + "'",
-            "use a newer version");
-      }
+  private static Map<String, Object> toMap(Entry entry) {
+    Map<String, Object> map = new LinkedHashMap<>();
+    switch (entry) {
+      case Module module -> map.put("rank", module.rank());
+      case Split split -> map.put("parts", split.parts().stream().map(LowRank::toMap).toList());
     }
-    JsonNode transposed = entry.path("transposed");
-    if (!transposed.isMissingNode() && !transposed.isBoolean()) {
-      throw new CorruptException(
-          "malformed factorised module",
-          where,
-          "transposed must be true or false, found " + transposed,
-          "");
+    if (entry.transposed()) {
+      map.put("transposed", true);
     }
-    return transposed.asBoolean(false);
+    return map;
   }
 
-  /** Other schemas name and shape their factors differently. */
-  private static void requireKnownSchema(ModelConfig config) {
-    JsonNode schema = config.get(SCHEMA);
-    JsonNode version = config.get(VERSION);
-    boolean known =
-        (schema.isMissingNode() || (schema.isString() && schema.asString().equals(SCHEMA_NAME)))
-            && (version.isMissingNode()
-                || (version.canConvertToInt() && version.intValue() == FORMAT_VERSION));
-    if (!known) {
-      throw new UnsupportedException(
-          "unknown low-rank schema",
-          config.where(),
-          String.format(
-              "expected \"%s\" version %d, found %s version %s",
-              SCHEMA_NAME, FORMAT_VERSION, schema, version),
-          "use a newer version");
-    }
+  private static Map<String, Object> toMap(Part part) {
+    Map<String, Object> map = new LinkedHashMap<>();
+    RowSet rows = part.rows();
+    map.put("name", part.name());
+    map.put("rows", List.of(rows.first(), rows.count(), rows.stride(), rows.groups()));
+    part.rank().ifPresent(rank -> map.put("rank", rank));
+    return map;
   }
 
-  private static LowRank parse(JsonNode node, String where) {
-    if (node.isMissingNode()) {
-      return new LowRank(new LinkedHashMap<>());
+  private static void requireRank(int rank) {
+    require(rank >= 1, "expected a rank r >= 1, found " + rank);
+  }
+
+  private static void require(boolean holds, String otherwise) {
+    if (!holds) {
+      throw new IllegalArgumentException(otherwise);
     }
-    if (!node.isObject()) {
-      throw new CorruptException(
-          "malformed list of factorised modules", where, MODULES + " must be an object", "");
-    }
-    Map<String, Module> sorted = new TreeMap<>();
-    node.forEachEntry(
-        (name, entry) -> {
-          JsonNode rank = entry.path("rank");
-          if (!rank.canConvertToInt() || rank.intValue() < 1) {
-            throw new CorruptException(
-                "factorised module without a rank",
-                where + "|" + name,
-                "expected {\"rank\": r} with r >= 1, found " + entry,
-                "");
-          }
-          sorted.put(name, new Module(rank.intValue(), transposed(entry, where + "|" + name)));
-        });
-    return new LowRank(new LinkedHashMap<>(sorted));
   }
 }

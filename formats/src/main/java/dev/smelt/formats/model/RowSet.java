@@ -44,7 +44,12 @@ public record RowSet(int first, int count, int stride, int groups) {
 
   /** Which rows, ascending. */
   public int[] indices() {
-    return IntStream.range(0, size()).map(i -> i / count * stride + first + i % count).toArray();
+    return stream().toArray();
+  }
+
+  /** Which rows, ascending. */
+  IntStream stream() {
+    return IntStream.range(0, size()).map(i -> i / count * stride + first + i % count);
   }
 
   /** The row after the last one. */

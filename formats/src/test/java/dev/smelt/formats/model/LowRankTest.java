@@ -8,17 +8,22 @@ import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.UnsupportedException;
+import dev.smelt.formats.model.LowRank.Entry;
 import dev.smelt.formats.model.LowRank.Module;
+import dev.smelt.formats.model.LowRank.Part;
+import dev.smelt.formats.model.LowRank.Split;
 import dev.smelt.formats.testing.TestCheckpoints;
 import dev.smelt.formats.testing.TestTensor;
 import dev.smelt.formats.testing.TestTensors;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.SequencedMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class LowRankTest {
@@ -91,7 +96,12 @@ class LowRankTest {
         "{\"m\": {\"rank\": 1.5}}",
         "{\"m\": {\"rank\": 3000000000}}",
         "{\"m\": {\"rank\": 2, \"transposed\": \"yes\"}}",
-        "{\"m\": {\"rank\": 2, \"transposed\": null}}"
+        "{\"m\": {\"rank\": 2, \"transposed\": null}}",
+        "{\"m\": {\"parts\": 3}}",
+        "{\"m\": {\"parts\": []}}",
+        "{\"m\": {\"parts\": [7]}}",
+        "{\"m\": {\"parts\": [{\"name\": \"q\", \"rows\": [0, 4, 4, 1], \"rank\": 1}]}}",
+        "{\"m\": {\"parts\": [{\"name\": \"q\", \"rows\": [0, 4, 4, 1]}, {\"name\": \"k\", \"rows\": [4, 4, 4, 1]}]}}"
       })
   void malformedListsAreRefused(String modules) {
     assertThatThrownBy(() -> read("{\"low_rank_modules\": " + modules + "}"))
@@ -100,11 +110,94 @@ class LowRankTest {
   }
 
   @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "{'name': 'q', 'rows': [0, 4, 4, 1], 'rank': 1} | two parts named q",
+        "{'name': 'k', 'rows': [4, 4, 4, 1], 'rank': 0} | without a rank",
+        "{'name': 'k', 'rows': [4, 4, 4, 1], 'rank': null} | without a rank",
+        "{'name': 'k', 'rows': [3, 4, 4, 1]} | 8 rows together, the last row is 6",
+        "{'name': 'k', 'rows': [5, 4, 4, 1]} | 8 rows together, the last row is 8",
+        "{'name': 'k', 'rows': [0, 1, 7, 2]} | 6 rows together, the last row is 7",
+        "{'name': 'k', 'rows': [1, 2, 5, 2]} | row 4 is in no part",
+        "{'name': 'k', 'rows': [4, 4, 4]} | [first, count, stride, groups]",
+        "{'name': 'k', 'rows': [4, 4, 4, 1.5]} | [first, count, stride, groups]",
+        "{'name': 'k', 'rows': '4'} | [first, count, stride, groups]",
+        "{'name': 'k'} | [first, count, stride, groups]",
+        "{'name': 'k', 'rows': [4, 0, 4, 1]} | count >= 1",
+        "{'name': 'k', 'rows': [4, 2147483647, 2147483647, 1]} | rows beyond",
+        "{'name': 'k', 'rows': [4, 2000000000, 2000000000, 1]} | at most 67108864",
+        "{'name': '../k', 'rows': [4, 4, 4, 1]} | no name of a part",
+        "{'name': 'weight', 'rows': [4, 4, 4, 1]} | no name of a part",
+        "{'name': 3, 'rows': [4, 4, 4, 1]} | a part with a name"
+      })
+  void partsThatMakeNoMatrixAreRefused(String second, String message) {
+    String parts = "{'name': 'q', 'rows': [0, 4, 4, 1], 'rank': 2}, " + second;
+    String config = "{'low_rank_modules': {'m': {'parts': [" + parts + "]}}}";
+    assertThatThrownBy(() -> read(config.replace('\'', '"')))
+        .isInstanceOf(CorruptException.class)
+        .hasMessageContainingAll("config.json|m", message);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "'m': {'rank': 3, 'parts': [PARTS]} | parts and a rank",
+        "'m': {'parts': [PARTS]}, 'm.q': {'rank': 2} | m.q is listed as part and as module"
+      })
+  void aModuleListedBothWaysIsRefused(String modules, String message) {
+    String parts =
+        "{'name': 'q', 'rows': [0, 4, 4, 1], 'rank': 2}, {'name': 'k', 'rows': [4, 4, 4, 1]}";
+    String config = "{'low_rank_modules': {" + modules.replace("PARTS", parts) + "}}";
+    assertThatThrownBy(() -> read(config.replace('\'', '"')))
+        .isInstanceOf(CorruptException.class)
+        .hasMessageContaining(message);
+  }
+
+  @Test
+  void partsComeBackFromConfigAndHeader() {
+    ModelConfig described = parts().describe(ModelConfig.parse(DENSE), "plain");
+    ModelConfig expected =
+        ModelConfig.parse(
+            """
+            {"model_type": "gpt2", "n_embd": 8, "initializer_range": 0.020, "other": [1, null],
+             "low_rank_schema": "ABLinear", "low_rank_format_version": 1,
+             "low_rank_method": "plain",
+             "low_rank_modules": {"h.0.c_attn": {
+               "parts": [{"name": "q", "rows": [0, 2, 4, 3], "rank": 2},
+                         {"name": "k", "rows": [2, 2, 4, 3]}],
+               "transposed": true}},
+             "truncation_ranks": {"h.0.c_attn.q": 2}}
+            """);
+    assertThat(described).isEqualTo(expected);
+    assertThat(read(described.toJson())).isEqualTo(parts());
+    byte[] bytes = TestCheckpoints.safetensors(tensors, parts().headerMetadata());
+    try (Checkpoint file =
+        Checkpoint.open(TestCheckpoints.write(temp.resolve("w.safetensors"), bytes))) {
+      assertThat(LowRank.of(file)).isEqualTo(parts());
+    }
+  }
+
+  private static LowRank parts() {
+    SequencedMap<String, Entry> modules = new LinkedHashMap<>();
+    modules.put(
+        "h.0.c_attn",
+        new Split(
+            List.of(
+                new Part("q", new RowSet(0, 2, 4, 3), OptionalInt.of(2)),
+                new Part("k", new RowSet(2, 2, 4, 3), OptionalInt.empty())),
+            true));
+    return new LowRank(modules);
+  }
+
+  @ParameterizedTest
   @ValueSource(
       strings = {
         "{\"low_rank_schema\": \"UV\", \"low_rank_modules\": {}}",
         "{\"low_rank_schema\": \"ABLinear\", \"low_rank_format_version\": 2}",
-        "{\"low_rank_modules\": {\"m\": {\"rank\": 2, \"A\": \"smelt.basis.3\"}}}"
+        "{\"low_rank_modules\": {\"m\": {\"rank\": 2, \"A\": \"smelt.basis.3\"}}}",
+        "{\"low_rank_modules\": {\"m\": {\"parts\": [], \"basis\": 2}}}"
       })
   void whatIsNotUnderstoodIsRefused(String config) {
     assertThatThrownBy(() -> read(config))
@@ -120,7 +213,7 @@ class LowRankTest {
   }
 
   private static LowRank modules() {
-    SequencedMap<String, Module> modules = new LinkedHashMap<>();
+    SequencedMap<String, Entry> modules = new LinkedHashMap<>();
     modules.put("h.0.c_fc", new Module(3, true));
     modules.put("h.1.q", new Module(2, false));
     return new LowRank(modules);

@@ -158,17 +158,20 @@ public final class LinearAlgebra implements AutoCloseable {
     if (rows < 1 || cols < 1) {
       throw new IllegalArgumentException("matrix: " + rows + "x" + cols + " has no elements");
     }
-    long elements = (long) rows * cols;
-    if (elements > MAX_ELEMENTS) {
+    requireSize(rows, cols);
+    if (rows * cols != found) {
+      throw new IllegalArgumentException(
+          "matrix: " + rows + "x" + cols + " needs " + rows * cols + " values, found " + found);
+    }
+  }
+
+  static void requireSize(long rows, long cols) {
+    if (rows * cols > MAX_ELEMENTS) {
       throw new LimitException(
           "matrix too large",
           rows + "x" + cols,
-          "has " + elements + " elements, at most " + MAX_ELEMENTS,
+          "has " + rows * cols + " elements, at most " + MAX_ELEMENTS,
           "leave it out");
-    }
-    if (elements != found) {
-      throw new IllegalArgumentException(
-          "matrix: " + rows + "x" + cols + " needs " + elements + " values, found " + found);
     }
   }
 

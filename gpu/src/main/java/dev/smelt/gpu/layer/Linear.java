@@ -1,6 +1,10 @@
 package dev.smelt.gpu.layer;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.index.NDIndex;
+import java.util.List;
 import java.util.Optional;
 
 /** A linear map of the last axis, with or without a bias: [B, T, in] → [B, T, out]. */
@@ -34,6 +38,30 @@ public sealed interface Linear {
     @Override
     public NDArray forward(NDArray x, Tape tape) {
       return a.forward(b.forward(x, tape), tape);
+    }
+  }
+
+  /**
+   * Several maps of one input whose outputs are those of one: each part has some of the rows of W.
+   *
+   * @param parts without biases
+   * @param order where each output stands when those of the parts follow each other; empty where
+   *     they do so already
+   */
+  record Split(List<Linear> parts, Optional<NDArray> order, Optional<Parameter> bias)
+      implements Linear {
+
+    public Split {
+      parts = List.copyOf(parts);
+    }
+
+    @Override
+    public NDArray forward(NDArray x, Tape tape) {
+      NDList outputs = new NDList();
+      parts.forEach(part -> outputs.add(part.forward(x, tape)));
+      NDArray joined = NDArrays.concat(outputs, -1);
+      NDArray y = order.map(index -> joined.get(new NDIndex("..., {}", index))).orElse(joined);
+      return bias.map(b -> tape.recordShifted(y, b)).orElse(y);
     }
   }
 }

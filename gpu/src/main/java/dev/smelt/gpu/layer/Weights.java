@@ -10,6 +10,7 @@ import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.model.LowRank;
 import dev.smelt.gpu.torch.ScriptFunctions;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -30,11 +31,17 @@ public final class Weights {
   private final Checkpoint checkpoint;
   private final NDManager manager;
   private final Map<String, Parameter> parameters;
+  private final LowRank lowRank;
   private final String prefix;
 
   private Weights(
-      Checkpoint checkpoint, NDManager manager, Map<String, Parameter> parameters, String prefix) {
+      Checkpoint checkpoint,
+      NDManager manager,
+      Map<String, Parameter> parameters,
+      LowRank lowRank,
+      String prefix) {
     this.checkpoint = checkpoint;
+    this.lowRank = lowRank;
     this.manager = manager;
     this.parameters = parameters;
     this.prefix = prefix;
@@ -44,12 +51,12 @@ public final class Weights {
    * @param manager will own the weights
    */
   public static Weights of(Checkpoint checkpoint, NDManager manager) {
-    return new Weights(checkpoint, manager, new LinkedHashMap<>(), "");
+    return new Weights(checkpoint, manager, new LinkedHashMap<>(), LowRank.of(checkpoint), "");
   }
 
   /** The same weights, seen from inside a module: {@code name} means {@code <module>.name}. */
   public Weights in(String module) {
-    return new Weights(checkpoint, manager, parameters, prefix + module + ".");
+    return new Weights(checkpoint, manager, parameters, lowRank, prefix + module + ".");
   }
 
   /** As {@link #in}, if any tensor is there; otherwise this. For prefixes that may be left out. */
@@ -93,10 +100,15 @@ public final class Weights {
 
   /**
    * A linear layer: {@code <module>.weight}, or its factors {@code <module>.BLinear.weight} [r, in]
-   * and {@code <module>.ALinear.weight} [out, r], which are stored [out, in] whatever the layout of
-   * the dense matrix.
+   * and {@code <module>.ALinear.weight} [out, r], or parts of it. Factors and parts are stored
+   * [out, in] whatever the layout of the dense matrix.
    */
   public Linear linear(String module, long in, long out, Layout layout, Bias bias) {
+    if (lowRank.modules().get(prefix + module) instanceof LowRank.Split split) {
+      requireAbsent(module + ".weight", prefix + module);
+      requireAbsent(LowRank.factorB(module), prefix + module);
+      return split(module, in, out, split, bias(module + ".bias", out, bias));
+    }
     Optional<TensorView> factor = find(LowRank.factorB(module));
     if (factor.isEmpty()) {
       Parameter weight =
@@ -106,13 +118,38 @@ public final class Weights {
           };
       return new Linear.Dense(weight, layout, bias(module + ".bias", out, bias));
     }
-    requireAbsent(module + ".weight", LowRank.factorB(module));
+    requireAbsent(module + ".weight", prefix + LowRank.factorB(module));
     long rank = factor.get().shape().rank() == 0 ? 0 : factor.get().shape().size(0);
     Parameter b = parameter(LowRank.factorB(module), rank, in);
     Parameter a = parameter(LowRank.factorA(module), out, rank);
     return new Linear.Factored(
         new Linear.Dense(b, Layout.OUT_IN, Optional.empty()),
         new Linear.Dense(a, Layout.OUT_IN, bias(LowRank.bias(module), out, bias)));
+  }
+
+  private Linear split(
+      String module, long in, long out, LowRank.Split split, Optional<Parameter> bias) {
+    if (split.rows() != out) {
+      throw new MismatchException(
+          "parts of another matrix",
+          checkpoint.path() + "|" + prefix + module,
+          "expected " + out + " rows from config.json, found parts of " + split.rows(),
+          "make the checkpoint again");
+    }
+    List<Linear> parts = new ArrayList<>();
+    long[] order = new long[split.rows()];
+    boolean ordered = true;
+    int at = 0;
+    for (LowRank.Part part : split.parts()) {
+      int rows = part.rows().size();
+      parts.add(linear(LowRank.part(module, part.name()), in, rows, Layout.OUT_IN, Bias.NO));
+      for (int row : part.rows().indices()) {
+        ordered &= row == at;
+        order[row] = at++;
+      }
+    }
+    return new Linear.Split(
+        parts, ordered ? Optional.empty() : Optional.of(manager.create(order)), bias);
   }
 
   private Optional<Parameter> bias(String name, long out, Bias bias) {
@@ -122,12 +159,15 @@ public final class Weights {
     };
   }
 
-  private void requireAbsent(String dense, String factor) {
-    if (find(dense).isPresent()) {
+  /**
+   * @param other what is there in another form, by its full name
+   */
+  private void requireAbsent(String tensor, String other) {
+    if (find(tensor).isPresent()) {
       throw new MismatchException(
           "module is both dense and factorised",
           checkpoint.path().toString(),
-          "found '" + prefix + dense + "' and '" + prefix + factor + "'",
+          "found '" + prefix + tensor + "' and '" + other + "'",
           "keep one of the two");
     }
   }

@@ -4,6 +4,7 @@ import dev.smelt.gpu.data.Example;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 
 /** Diagonal Fisher information by central differences, one example and one parameter at a time. */
 public final class PlainFisher {
@@ -15,8 +16,19 @@ public final class PlainFisher {
 
   /** Σ over examples of (∂ log p(y|x) / ∂θ)² / N, y the label or the tokens to predict. */
   public static Map<String, double[]> empirical(TinyModel model, List<? extends Example> examples) {
+    return empirical(model, UnaryOperator.identity(), examples);
+  }
+
+  /**
+   * Likewise, of the tensors that are stored.
+   *
+   * @param dense gives the model that is stored in such a way
+   */
+  public static Map<String, double[]> empirical(
+      TinyModel stored, UnaryOperator<TinyModel> dense, List<? extends Example> examples) {
     return mean(
-        model,
+        stored,
+        dense,
         examples,
         (example, gradients) -> {
           double sum = 0;
@@ -31,6 +43,7 @@ public final class PlainFisher {
   public static Map<String, double[]> expected(TinyModel model, List<? extends Example> examples) {
     return mean(
         model,
+        UnaryOperator.identity(),
         examples,
         (example, gradients) -> {
           double[] logs = PlainNetwork.logProbabilities(model, example)[0];
@@ -66,7 +79,10 @@ public final class PlainFisher {
   }
 
   private static Map<String, double[]> mean(
-      TinyModel model, List<? extends Example> examples, Square square) {
+      TinyModel model,
+      UnaryOperator<TinyModel> dense,
+      List<? extends Example> examples,
+      Square square) {
     TinyModel changed = model.copy();
     Map<String, double[]> fisher = new LinkedHashMap<>();
     model
@@ -79,9 +95,9 @@ public final class PlainFisher {
                 double kept = values[i];
                 for (Example example : examples) {
                   values[i] = kept + STEP;
-                  double[][] above = PlainNetwork.logProbabilities(changed, example);
+                  double[][] above = PlainNetwork.logProbabilities(dense.apply(changed), example);
                   values[i] = kept - STEP;
-                  double[][] below = PlainNetwork.logProbabilities(changed, example);
+                  double[][] below = PlainNetwork.logProbabilities(dense.apply(changed), example);
                   values[i] = kept;
                   diagonal[i] += square.of(example, slope(above, below)) / examples.size();
                 }

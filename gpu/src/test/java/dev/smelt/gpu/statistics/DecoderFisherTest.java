@@ -9,6 +9,7 @@ import dev.smelt.gpu.TestDevice;
 import dev.smelt.gpu.data.Example;
 import dev.smelt.gpu.network.Factors;
 import dev.smelt.gpu.network.Network;
+import dev.smelt.gpu.plain.Compressed;
 import dev.smelt.gpu.plain.PlainFisher;
 import dev.smelt.gpu.plain.TinyDecoders;
 import dev.smelt.gpu.plain.TinyModel;
@@ -19,6 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.FieldSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Gradients of Llama's kin and of GPT-NeoX against central differences in f64. */
 class DecoderFisherTest {
@@ -53,6 +55,17 @@ class DecoderFisherTest {
   void agreesOnFactors() {
     TinyModel model = Factors.ofEveryModule(TinyDecoders.languageModel("qwen2"));
     assertFisher(model, WINDOWS, Labels.EMPIRICAL, PlainFisher.empirical(model, WINDOWS));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"phi3", "gpt_neox"})
+  void agreesOnParts(String type) {
+    Compressed parts = Compressed.parts(TinyDecoders.languageModel(type), false);
+    assertFisher(
+        parts.stored(),
+        WINDOWS,
+        Labels.EMPIRICAL,
+        PlainFisher.empirical(parts.stored(), parts::dense, WINDOWS));
   }
 
   private void assertFisher(

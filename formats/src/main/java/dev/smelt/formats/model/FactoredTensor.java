@@ -1,0 +1,208 @@
+package dev.smelt.formats.model;
+
+import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.CorruptException;
+import dev.smelt.formats.DType;
+import dev.smelt.formats.NotFoundException;
+import dev.smelt.formats.Shape;
+import dev.smelt.formats.TensorInfo;
+import dev.smelt.formats.TensorView;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalInt;
+
+/**
+ * A dense tensor that a checkpoint stores as factors. Seen as a matrix W [out, in] it has pieces:
+ * rows W_p = A_p·B_p, or W_p as it is. A convolution [out, in, kh, kw] is the matrix [out,
+ * in·kh·kw], its factors convolutions [r, in, kh, kw] and [out, r, 1, 1].
+ *
+ * @param info name, type and shape of the dense tensor
+ * @param transposed true when the dense matrix is stored [in, out]
+ * @param pieces which have every row of W once; a single one has them all
+ */
+public record FactoredTensor(TensorInfo info, boolean transposed, List<Piece> pieces) {
+
+  /** Some rows of W. */
+  public sealed interface Piece {
+
+    RowSet rows();
+
+    /** The tensors that hold it. */
+    List<TensorView> tensors();
+  }
+
+  /**
+   * W_p = A·B.
+   *
+   * @param a [out, r], perhaps with further axes of 1
+   * @param b [r, in], or [r, in, kh, kw]
+   */
+  public record Product(RowSet rows, TensorView a, TensorView b) implements Piece {
+
+    @Override
+    public List<TensorView> tensors() {
+      return List.of(a, b);
+    }
+
+    public int rank() {
+      return Math.toIntExact(b.shape().size(0));
+    }
+  }
+
+  /** W_p [out, in]. */
+  public record Plain(RowSet rows, TensorView matrix) implements Piece {
+
+    @Override
+    public List<TensorView> tensors() {
+      return List.of(matrix);
+    }
+  }
+
+  public FactoredTensor {
+    pieces = List.copyOf(pieces);
+  }
+
+  /** All tensors that hold it, in the order of its pieces. */
+  public List<TensorView> tensors() {
+    return pieces.stream().flatMap(piece -> piece.tensors().stream()).toList();
+  }
+
+  /** Rank of its factors, where it is a single product. */
+  public OptionalInt rank() {
+    return pieces.size() == 1 && pieces.getFirst() instanceof Product product
+        ? OptionalInt.of(product.rank())
+        : OptionalInt.empty();
+  }
+
+  /** Rows of W. */
+  public int out() {
+    return pieces.stream().mapToInt(piece -> piece.rows().size()).sum();
+  }
+
+  /** Columns of W. */
+  public long in() {
+    return info.elements() / out();
+  }
+
+  /**
+   * What a checkpoint's list says, with the tensors that it names.
+   *
+   * @return in the order of the list
+   * @throws NotFoundException when a tensor is missing
+   * @throws CorruptException when tensors do not fit each other or the list
+   */
+  public static List<FactoredTensor> of(Checkpoint checkpoint) {
+    List<FactoredTensor> found = new ArrayList<>();
+    LowRank.of(checkpoint)
+        .modules()
+        .forEach(
+            (module, entry) ->
+                found.add(
+                    switch (entry) {
+                      case LowRank.Module whole -> whole(checkpoint, module, whole);
+                      case LowRank.Split split -> split(checkpoint, module, split);
+                    }));
+    return found;
+  }
+
+  private static FactoredTensor whole(Checkpoint checkpoint, String module, LowRank.Module entry) {
+    TensorView a = checkpoint.tensor(LowRank.factorA(module));
+    TensorView b = checkpoint.tensor(LowRank.factorB(module));
+    String where = checkpoint.path() + "|" + module;
+    requireFactors(a, b, entry.rank(), where);
+    boolean matrix = b.shape().isMatrix();
+    if (entry.transposed() && !matrix) {
+      throw corrupt(where, "only a matrix can be transposed, found " + b.shape());
+    }
+    long out = a.shape().size(0);
+    long[] dense = b.shape().sizes().toArray();
+    dense[0] = out;
+    Shape shape = entry.transposed() ? Shape.of(dense[1], out) : Shape.of(dense);
+    return new FactoredTensor(
+        new TensorInfo(module + ".weight", a.dtype(), shape),
+        entry.transposed(),
+        List.of(new Product(RowSet.range(0, Math.toIntExact(out)), a, b)));
+  }
+
+  private static FactoredTensor split(Checkpoint checkpoint, String module, LowRank.Split entry) {
+    List<Piece> pieces = new ArrayList<>();
+    for (LowRank.Part part : entry.parts()) {
+      pieces.add(piece(checkpoint, LowRank.part(module, part.name()), part));
+    }
+    String where = checkpoint.path() + "|" + module;
+    List<TensorView> last = pieces.stream().map(piece -> piece.tensors().getLast()).toList();
+    DType dtype = last.getFirst().dtype();
+    long in = last.getFirst().shape().size(1);
+    for (Piece piece : pieces) {
+      for (TensorView view : piece.tensors()) {
+        if (view.dtype() != dtype) {
+          throw corrupt(where, "expected parts of one type, found " + describe(view));
+        }
+      }
+      if (piece.tensors().getLast().shape().size(1) != in) {
+        throw corrupt(
+            where,
+            "expected parts of " + in + " inputs, found " + describe(piece.tensors().getLast()));
+      }
+    }
+    long out = entry.rows();
+    Shape shape = entry.transposed() ? Shape.of(in, out) : Shape.of(out, in);
+    return new FactoredTensor(
+        new TensorInfo(module + ".weight", dtype, shape), entry.transposed(), pieces);
+  }
+
+  private static Piece piece(Checkpoint checkpoint, String module, LowRank.Part part) {
+    String where = checkpoint.path() + "|" + module;
+    int rows = part.rows().size();
+    if (part.rank().isEmpty()) {
+      TensorView matrix = checkpoint.tensor(module + ".weight");
+      if (!matrix.dtype().isFloat() || !isOf(matrix, rows)) {
+        throw corrupt(where, "expected floats [" + rows + ",in], found " + describe(matrix));
+      }
+      return new Plain(part.rows(), matrix);
+    }
+    TensorView a = checkpoint.tensor(LowRank.factorA(module));
+    TensorView b = checkpoint.tensor(LowRank.factorB(module));
+    requireFactors(a, b, part.rank().getAsInt(), where);
+    if (!b.shape().isMatrix() || a.shape().size(0) != rows) {
+      throw corrupt(where, "expected a part of " + rows + " rows, found " + describe(a));
+    }
+    return new Product(part.rows(), a, b);
+  }
+
+  private static boolean isOf(TensorView matrix, int rows) {
+    return matrix.shape().isMatrix() && matrix.shape().size(0) == rows && matrix.elements() > 0;
+  }
+
+  private static void requireFactors(TensorView a, TensorView b, int rank, String where) {
+    int axes = b.shape().rank();
+    boolean fits =
+        a.dtype().isFloat()
+            && b.dtype().isFloat()
+            && axes >= 2
+            && a.shape().rank() == axes
+            && a.shape().size(1) == rank
+            && b.shape().size(0) == rank
+            && a.shape().sizes().skip(2).allMatch(size -> size == 1)
+            && a.elements() > 0
+            && b.elements() > 0;
+    if (!fits) {
+      throw new CorruptException(
+          "factors do not fit each other",
+          where,
+          String.format(
+              "expected floats [out,%d] and [%d,in], found %s and %s",
+              rank, rank, describe(a), describe(b)),
+          "make the checkpoint again");
+    }
+  }
+
+  private static String describe(TensorView view) {
+    return view.dtype().label() + " " + view.shape();
+  }
+
+  private static CorruptException corrupt(String where, String what) {
+    return new CorruptException(
+        "factors do not fit each other", where, what, "make the checkpoint again");
+  }
+}

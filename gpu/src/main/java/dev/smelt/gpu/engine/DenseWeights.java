@@ -1,0 +1,105 @@
+package dev.smelt.gpu.engine;
+
+import dev.smelt.formats.NonFiniteException;
+import dev.smelt.formats.TensorView;
+import dev.smelt.formats.model.FactoredTensor;
+import dev.smelt.formats.model.FactoredTensor.Piece;
+import dev.smelt.formats.model.FactoredTensor.Plain;
+import dev.smelt.formats.model.FactoredTensor.Product;
+
+/** Factors multiplied out in f64. */
+public final class DenseWeights {
+
+  /** Elements of the dense tensor made at a time where rows can be made one after another. */
+  private static final long BLOCK = 1L << 24;
+
+  private DenseWeights() {}
+
+  /** Receives a tensor in parts, row-major in its own orientation. */
+  @FunctionalInterface
+  public interface Sink {
+    void accept(long first, double[] values);
+  }
+
+  /**
+   * The whole tensor, row-major in its own orientation.
+   *
+   * @throws NonFiniteException when a factor holds a NaN or an infinity
+   * @throws dev.smelt.formats.LimitException when it has more than 2²⁸ − 1 elements
+   */
+  public static double[] of(FactoredTensor tensor, ComputeDevice device) {
+    requireFinite(tensor);
+    LinearAlgebra.requireSize(tensor.out(), tensor.in());
+    try (LinearAlgebra algebra = device.linearAlgebra()) {
+      if (tensor.pieces().getFirst() instanceof Product product && tensor.pieces().size() == 1) {
+        Matrix w = algebra.multiply(whole(algebra, product.a()), whole(algebra, product.b()));
+        return (tensor.transposed() ? algebra.transpose(w) : w).toDoubles();
+      }
+      int out = tensor.out();
+      int in = Math.toIntExact(tensor.in());
+      double[] w = new double[out * in];
+      for (Piece piece : tensor.pieces()) {
+        double[] values =
+            switch (piece) {
+              case Plain plain -> plain.matrix().toDoubles();
+              case Product p ->
+                  algebra.multiply(whole(algebra, p.a()), whole(algebra, p.b())).toDoubles();
+            };
+        int[] rows = piece.rows().indices();
+        for (int i = 0; i < rows.length; i++) {
+          System.arraycopy(values, i * in, w, rows[i] * in, in);
+        }
+      }
+      return tensor.transposed() ? algebra.transpose(algebra.matrix(out, in, w)).toDoubles() : w;
+    }
+  }
+
+  /**
+   * As {@link #of}, part by part and of any size, where the tensor is a single product that is not
+   * stored transposed.
+   */
+  public static void read(FactoredTensor tensor, ComputeDevice device, Sink sink) {
+    if (tensor.transposed()
+        || tensor.pieces().size() > 1
+        || !(tensor.pieces().getFirst() instanceof Product product)) {
+      sink.accept(0, of(tensor, device));
+      return;
+    }
+    requireFinite(tensor);
+    int rank = product.rank();
+    int rows = tensor.out();
+    int step = Math.clamp(BLOCK / tensor.in(), 1, rows);
+    try (LinearAlgebra constant = device.linearAlgebra()) {
+      Matrix b = whole(constant, product.b());
+      for (int first = 0; first < rows; first += step) {
+        int count = Math.min(step, rows - first);
+        double[] a = new double[count * rank];
+        product.a().read((long) first * rank, a.length, a);
+        try (LinearAlgebra algebra = device.linearAlgebra()) {
+          Matrix part = algebra.multiply(algebra.matrix(count, rank, a), b);
+          sink.accept(first * tensor.in(), part.toDoubles());
+        }
+      }
+    }
+  }
+
+  private static void requireFinite(FactoredTensor tensor) {
+    for (TensorView view : tensor.tensors()) {
+      view.firstNonFinite()
+          .ifPresent(
+              index -> {
+                throw new NonFiniteException(
+                    "non-finite value",
+                    view.name(),
+                    "found a NaN or an infinity at index " + index,
+                    "repair the factors or make them again");
+              });
+    }
+  }
+
+  /** All axes but the first are columns. */
+  private static Matrix whole(LinearAlgebra algebra, TensorView view) {
+    int rows = Math.toIntExact(view.shape().size(0));
+    return algebra.matrix(rows, Math.toIntExact(view.elements() / rows), view.toDoubles());
+  }
+}
