@@ -13,14 +13,23 @@ import org.jspecify.annotations.Nullable;
  * <p>On a recording tape it is a linear map of patches: row l of X [B, L, in·kh·kw] holds what
  * output position l looks at, and W [out, in, kh, kw] is the matrix [out, in·kh·kw] with the same
  * elements. So all that can be said of linear layers can be said of it.
- *
- * @param weight [out, in, kh, kw]
  */
-public record Convolution(
-    Parameter weight, Optional<Parameter> bias, Kernel kernel, ScriptFunctions functions) {
+public sealed interface Convolution {
+
+  /**
+   * @param x [B, in, height, width]
+   * @return [B, out, output height, output width]
+   */
+  NDArray forward(NDArray x, Tape tape);
+
+  /**
+   * @param x [B, in, height, width]
+   * @return [B, L, out], output positions row by row
+   */
+  NDArray flat(NDArray x, Tape tape);
 
   /** How the kernel moves over the image; each is a pair of height and width. */
-  public record Kernel(Shape size, Shape stride, Shape padding, Shape dilation) {
+  record Kernel(Shape size, Shape stride, Shape padding, Shape dilation) {
 
     /** Moves by one, without padding, without gaps. */
     public static Kernel of(Shape size) {
@@ -56,49 +65,72 @@ public record Convolution(
   }
 
   /**
-   * @param x [B, in, height, width]
-   * @return [B, out, output height, output width]
+   * From one kernel.
+   *
+   * @param weight [out, in, kh, kw]
    */
-  public NDArray forward(NDArray x, Tape tape) {
-    if (!tape.isRecording()) {
-      @Nullable NDArray b = bias.map(Parameter::value).orElse(null);
-      return ai.djl.nn.convolutional.Conv2d.conv2d(
-              x, weight.value(), b, kernel.stride(), kernel.padding(), kernel.dilation(), 1)
-          .singletonOrThrow();
+  record Dense(Parameter weight, Optional<Parameter> bias, Kernel kernel, ScriptFunctions functions)
+      implements Convolution {
+
+    @Override
+    public NDArray forward(NDArray x, Tape tape) {
+      if (!tape.isRecording()) {
+        @Nullable NDArray b = bias.map(Parameter::value).orElse(null);
+        return ai.djl.nn.convolutional.Conv2d.conv2d(
+                x, weight.value(), b, kernel.stride(), kernel.padding(), kernel.dilation(), 1)
+            .singletonOrThrow();
+      }
+      long out = weight.info().shape().size(0);
+      Shape shape = x.getShape();
+      return patchwise(x, tape)
+          .transpose(0, 2, 1)
+          .reshape(
+              shape.get(0),
+              out,
+              kernel.positions(0, shape.get(2)),
+              kernel.positions(1, shape.get(3)));
     }
-    long out = weight.info().shape().size(0);
-    Shape shape = x.getShape();
-    return patchwise(x, tape)
-        .transpose(0, 2, 1)
-        .reshape(
-            shape.get(0),
-            out,
-            kernel.positions(0, shape.get(2)),
-            kernel.positions(1, shape.get(3)));
+
+    @Override
+    public NDArray flat(NDArray x, Tape tape) {
+      if (tape.isRecording()) {
+        return patchwise(x, tape);
+      }
+      NDArray y = forward(x, tape);
+      return y.reshape(y.getShape().get(0), y.getShape().get(1), -1).transpose(0, 2, 1);
+    }
+
+    /** [B, L, out]. */
+    private NDArray patchwise(NDArray x, Tape tape) {
+      NDArray geometry = x.getManager().create(kernel.numbers());
+      NDArray patches = functions.call(x.getManager(), "patches", x, geometry);
+      NDArray matrix = weight.value().reshape(weight.info().shape().size(0), -1);
+      matrix.attach(x.getManager());
+      NDArray product = ai.djl.nn.core.Linear.linear(patches, matrix).singletonOrThrow();
+      Use.Product used = new Use.Product(weight, Layout.OUT_IN, patches);
+      return bias.isPresent()
+          ? tape.recordShifted(product, bias.get(), used)
+          : tape.record(product, used);
+    }
   }
 
   /**
-   * @param x [B, in, height, width]
-   * @return [B, L, out], output positions row by row
+   * W [out, in·kh·kw] = A B of rank r, never formed: a convolution with r outputs, then one of a
+   * single point.
+   *
+   * @param b [r, in, kh, kw], without a bias
+   * @param a [out, r, 1, 1]
    */
-  public NDArray flat(NDArray x, Tape tape) {
-    if (tape.isRecording()) {
-      return patchwise(x, tape);
-    }
-    NDArray y = forward(x, tape);
-    return y.reshape(y.getShape().get(0), y.getShape().get(1), -1).transpose(0, 2, 1);
-  }
+  record Factored(Dense b, Dense a) implements Convolution {
 
-  /** [B, L, out]. */
-  private NDArray patchwise(NDArray x, Tape tape) {
-    NDArray geometry = x.getManager().create(kernel.numbers());
-    NDArray patches = functions.call(x.getManager(), "patches", x, geometry);
-    NDArray matrix = weight.value().reshape(weight.info().shape().size(0), -1);
-    matrix.attach(x.getManager());
-    NDArray product = ai.djl.nn.core.Linear.linear(patches, matrix).singletonOrThrow();
-    Use.Product used = new Use.Product(weight, Layout.OUT_IN, patches);
-    return bias.isPresent()
-        ? tape.recordShifted(product, bias.get(), used)
-        : tape.record(product, used);
+    @Override
+    public NDArray forward(NDArray x, Tape tape) {
+      return a.forward(b.forward(x, tape), tape);
+    }
+
+    @Override
+    public NDArray flat(NDArray x, Tape tape) {
+      return a.flat(b.forward(x, tape), tape);
+    }
   }
 }

@@ -15,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 
 /**
  * Builds layers from a checkpoint's tensors. Names and shapes are checked while layers are built;
@@ -109,8 +110,8 @@ public final class Weights {
       requireAbsent(LowRank.factorB(module), prefix + module);
       return split(module, in, out, split, bias(module + ".bias", out, bias));
     }
-    Optional<TensorView> factor = find(LowRank.factorB(module));
-    if (factor.isEmpty()) {
+    OptionalLong rank = rank(module);
+    if (rank.isEmpty()) {
       Parameter weight =
           switch (layout) {
             case OUT_IN -> parameter(module + ".weight", out, in);
@@ -118,13 +119,26 @@ public final class Weights {
           };
       return new Linear.Dense(weight, layout, bias(module + ".bias", out, bias));
     }
-    requireAbsent(module + ".weight", prefix + LowRank.factorB(module));
-    long rank = factor.get().shape().rank() == 0 ? 0 : factor.get().shape().size(0);
-    Parameter b = parameter(LowRank.factorB(module), rank, in);
-    Parameter a = parameter(LowRank.factorA(module), out, rank);
+    Parameter b = parameter(LowRank.factorB(module), rank.getAsLong(), in);
+    Parameter a = parameter(LowRank.factorA(module), out, rank.getAsLong());
     return new Linear.Factored(
         new Linear.Dense(b, Layout.OUT_IN, Optional.empty()),
         new Linear.Dense(a, Layout.OUT_IN, bias(LowRank.bias(module), out, bias)));
+  }
+
+  /**
+   * The rank of a module's factors; empty where it has none.
+   *
+   * @throws MismatchException when it is stored dense as well
+   */
+  private OptionalLong rank(String module) {
+    Optional<TensorView> factor = find(LowRank.factorB(module));
+    if (factor.isEmpty()) {
+      return OptionalLong.empty();
+    }
+    requireAbsent(module + ".weight", prefix + LowRank.factorB(module));
+    Shape shape = factor.get().shape();
+    return OptionalLong.of(shape.rank() == 0 ? 0 : shape.size(0));
   }
 
   private Linear split(
@@ -208,11 +222,23 @@ public final class Weights {
       Convolution.Kernel kernel,
       Bias bias,
       ScriptFunctions functions) {
-    return new Convolution(
-        parameter(module + ".weight", out, in, kernel.size().get(0), kernel.size().get(1)),
-        bias(module + ".bias", out, bias),
-        kernel,
-        functions);
+    long height = kernel.size().get(0);
+    long breadth = kernel.size().get(1);
+    OptionalLong rank = rank(module);
+    if (rank.isEmpty()) {
+      Parameter weight = parameter(module + ".weight", out, in, height, breadth);
+      return new Convolution.Dense(weight, bias(module + ".bias", out, bias), kernel, functions);
+    }
+    long r = rank.getAsLong();
+    Parameter b = parameter(LowRank.factorB(module), r, in, height, breadth);
+    Parameter a = parameter(LowRank.factorA(module), out, r, 1, 1);
+    return new Convolution.Factored(
+        new Convolution.Dense(b, Optional.empty(), kernel, functions),
+        new Convolution.Dense(
+            a,
+            bias(LowRank.bias(module), out, bias),
+            Convolution.Kernel.of(new ai.djl.ndarray.types.Shape(1, 1)),
+            functions));
   }
 
   /** Where the weights come from, for messages. */

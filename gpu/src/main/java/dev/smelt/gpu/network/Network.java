@@ -91,7 +91,7 @@ public final class Network implements AutoCloseable {
     TorchDevice torch = device.torch();
     NDManager scope = torch.scope();
     try {
-      ScriptNetwork script = ScriptNetwork.load(checkpoint, module, scope);
+      ScriptNetwork script = ScriptNetwork.load(checkpoint, module, scope, device);
       return new Network(
           torch,
           scope,

@@ -1,6 +1,5 @@
 package dev.smelt.gpu.network;
 
-import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.TensorInfo;
@@ -9,9 +8,12 @@ import dev.smelt.formats.UnsupportedException;
 import dev.smelt.formats.torch.TorchScript.Place;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.Set;
 import java.util.TreeSet;
 
 /**
@@ -20,9 +22,10 @@ import java.util.TreeSet;
  * {@code module.} of DataParallel, the prefix is looked through.
  *
  * @param values by the module's names
+ * @param used tensors of the checkpoint
  * @param notes decisions the user should know of
  */
-record ScriptNames(SequencedMap<String, TensorView> values, List<String> notes) {
+record ScriptNames(SequencedMap<String, TensorView> values, Set<String> used, List<String> notes) {
 
   /**
    * How many batches normalisation has seen. Evaluation does not read it, and PyTorch before 0.4.1
@@ -31,24 +34,31 @@ record ScriptNames(SequencedMap<String, TensorView> values, List<String> notes) 
   private static final String BATCHES = "num_batches_tracked";
 
   /**
-   * @param module the file, for refusals
+   * @param where the checkpoint, for refusals
+   * @param module the file, likewise
    */
-  static ScriptNames match(Checkpoint checkpoint, List<Place> places, Path module) {
+  static ScriptNames match(DenseSource checkpoint, Path where, List<Place> places, Path module) {
     List<String> notes = new ArrayList<>();
-    String prefix = prefix(checkpoint, places);
+    String prefix = prefix(checkpoint, where, places);
     if (!prefix.isEmpty()) {
       notes.add(
           "tensors of the checkpoint have the prefix '" + prefix + "' before the module's names");
     }
     SequencedMap<String, TensorView> values = new LinkedHashMap<>();
     List<String> missing = new ArrayList<>();
+    List<String> products = new ArrayList<>();
+    Set<String> used = new HashSet<>();
     int counters = 0;
     for (Place place : places) {
       String name = prefix + place.name();
-      if (checkpoint.find(name).isPresent()) {
-        TensorView view = checkpoint.tensor(name);
-        requireShape(view, place, module);
-        values.put(place.name(), view);
+      Optional<TensorInfo> found = checkpoint.find(name);
+      if (found.isPresent()) {
+        requireShape(found.get(), place, module);
+        values.put(place.name(), checkpoint.view(name, place.info().dtype()));
+        used.addAll(checkpoint.holders(name));
+        if (checkpoint.isFactored(name)) {
+          products.add(name);
+        }
       } else if (place.name().endsWith(BATCHES) && !place.isParameter()) {
         counters++;
       } else {
@@ -58,7 +68,7 @@ record ScriptNames(SequencedMap<String, TensorView> values, List<String> notes) 
     if (!missing.isEmpty()) {
       throw new NotFoundException(
           "checkpoint lacks tensors of the TorchScript module",
-          checkpoint.path().toString(),
+          where.toString(),
           missing.size()
               + " of "
               + places.size()
@@ -75,10 +85,17 @@ record ScriptNames(SequencedMap<String, TensorView> values, List<String> notes) 
               + BATCHES
               + " are the module's own: the checkpoint has none, and evaluation does not read them");
     }
-    return new ScriptNames(values, notes);
+    if (!products.isEmpty()) {
+      notes.add(
+          products.size()
+              + " tensors are products of the checkpoint's factors, multiplied out for the module,"
+              + " the first "
+              + products.getFirst());
+    }
+    return new ScriptNames(values, used, notes);
   }
 
-  private static void requireShape(TensorView view, Place place, Path module) {
+  private static void requireShape(TensorInfo view, Place place, Path module) {
     if (!view.shape().equals(place.info().shape())) {
       throw new MismatchException(
           "tensor does not fit the TorchScript module",
@@ -88,18 +105,18 @@ record ScriptNames(SequencedMap<String, TensorView> values, List<String> notes) 
     }
   }
 
-  private static String prefix(Checkpoint checkpoint, List<Place> places) {
+  private static String prefix(DenseSource checkpoint, Path where, List<Place> places) {
     List<String> needed =
         places.stream().map(Place::name).filter(name -> !name.endsWith(BATCHES)).toList();
-    if (needed.isEmpty() || needed.stream().anyMatch(name -> checkpoint.find(name).isPresent())) {
+    if (needed.isEmpty() || needed.stream().anyMatch(each -> checkpoint.find(each).isPresent())) {
       return "";
     }
     TreeSet<String> found = new TreeSet<>();
-    for (TensorInfo info : checkpoint.infos()) {
+    for (String name : checkpoint.names()) {
       String first = "." + needed.getFirst();
-      if (info.name().endsWith(first)) {
-        String prefix = info.name().substring(0, info.name().length() - first.length() + 1);
-        if (needed.stream().allMatch(name -> checkpoint.find(prefix + name).isPresent())) {
+      if (name.endsWith(first)) {
+        String prefix = name.substring(0, name.length() - first.length() + 1);
+        if (needed.stream().allMatch(each -> checkpoint.find(prefix + each).isPresent())) {
           found.add(prefix);
         }
       }
@@ -107,7 +124,7 @@ record ScriptNames(SequencedMap<String, TensorView> values, List<String> notes) 
     if (found.size() > 1) {
       throw new UnsupportedException(
           "several models in one checkpoint fit the TorchScript module",
-          checkpoint.path().toString(),
+          where.toString(),
           "found the prefixes " + String.join(", ", found),
           "give a checkpoint of one model");
     }

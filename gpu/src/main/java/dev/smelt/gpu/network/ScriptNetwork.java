@@ -11,6 +11,7 @@ import dev.smelt.formats.UnsupportedException;
 import dev.smelt.formats.torch.TorchScript;
 import dev.smelt.formats.torch.TorchScript.Place;
 import dev.smelt.gpu.data.InputSpec;
+import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.layer.Parameter;
 import dev.smelt.gpu.torch.ScriptRunner;
 import java.io.IOException;
@@ -35,10 +36,12 @@ import java.util.Set;
 record ScriptNetwork(
     Built built, List<Parameter> parameters, Set<String> used, List<String> notes) {
 
-  static ScriptNetwork load(Checkpoint checkpoint, Path module, NDManager scope) {
+  static ScriptNetwork load(
+      Checkpoint checkpoint, Path module, NDManager scope, ComputeDevice device) {
     try (TorchScript script = TorchScript.open(module)) {
       List<Place> places = script.places();
-      ScriptNames names = ScriptNames.match(checkpoint, places, module);
+      DenseSource source = new DenseSource(checkpoint, device);
+      ScriptNames names = ScriptNames.match(source, checkpoint.path(), places, module);
       for (Place place : places) {
         requireUsable(place, names, module);
       }
@@ -89,11 +92,10 @@ record ScriptNetwork(
       }
       parameters.add(Parameter.leaf(view, leaf));
     }
-    Set<String> used = Set.copyOf(names.values().values().stream().map(TensorView::name).toList());
     return new ScriptNetwork(
         new Built(new ScriptModel(runner, parameters, module), new InputSpec.Open(), aliases),
         parameters,
-        used,
+        names.used(),
         notes);
   }
 

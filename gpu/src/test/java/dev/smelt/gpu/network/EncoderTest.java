@@ -18,6 +18,7 @@ import dev.smelt.gpu.data.InputSpec;
 import dev.smelt.gpu.data.Task;
 import dev.smelt.gpu.eval.Evaluation;
 import dev.smelt.gpu.eval.Evaluator;
+import dev.smelt.gpu.plain.Compressed;
 import dev.smelt.gpu.plain.PlainFisher;
 import dev.smelt.gpu.plain.TinyEncoders;
 import dev.smelt.gpu.plain.TinyModel;
@@ -280,6 +281,13 @@ class EncoderTest {
     }
     TinyModel factors = Factors.ofEveryModule(TinyEncoders.vit());
     assertLogits(factors, Factors.expanded(factors, TinyEncoders.vit()), IMAGES);
+  }
+
+  @Test
+  void runsPatchesFromFactors() {
+    Compressed factors =
+        Compressed.factors(TinyEncoders.vit(), "vit.embeddings.patch_embeddings.projection");
+    assertLogits(factors.stored(), factors.dense(factors.stored()), IMAGES);
   }
 
   @Test

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.ndarray.NDManager;
 import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.NonFiniteException;
@@ -271,6 +272,95 @@ class ScriptNetworkTest {
     try (Network network = load(halves)) {
       assertThat(network.notes()).singleElement().asString().contains("rounded", "fc.bias");
     }
+  }
+
+  /** conv.weight as a convolution to one channel and a point, fc.weight in two parts. */
+  private static List<TestTensor> compressed() {
+    List<TestTensor> tensors = new ArrayList<>();
+    for (TestTensor tensor : GIVEN) {
+      switch (tensor.name()) {
+        case "conv.weight" -> {
+          tensors.add(TestTensors.f32("conv.ALinear.weight", Shape.of(2, 1, 1, 1), 0.5f, -2));
+          tensors.add(
+              TestTensors.f32(
+                  "conv.BLinear.weight", Shape.of(1, 1, 3, 3), 1, 2, 3, 4, 5, 6, 7, 8, 9));
+        }
+        case "conv.bias" -> tensors.add(tensor.renamed("conv.ALinear.bias"));
+        case "fc.weight" -> {
+          tensors.add(TestTensors.f32("fc.a.ALinear.weight", Shape.of(2, 1), 0.25f, -0.5f));
+          tensors.add(
+              TestTensors.f32("fc.a.BLinear.weight", Shape.of(1, 8), 1, -1, 2, -2, 3, -3, 4, -4));
+          tensors.add(
+              TestTensors.f32(
+                  "fc.b.weight", Shape.of(1, 8), .1f, .2f, .3f, .4f, .5f, .6f, .7f, .8f));
+        }
+        default -> tensors.add(tensor);
+      }
+    }
+    return tensors;
+  }
+
+  private static final String COMPRESSED =
+      """
+      {"conv": {"rank": 1},
+       "fc": {"parts": [{"name": "a", "rows": [0, 1, 2, 2], "rank": 1},
+                        {"name": "b", "rows": [1, 1, 1, 1]}]}}
+      """;
+
+  @Test
+  void factorsAndPartsAreMultipliedOut() {
+    Map<String, double[]> weights = TinyScript.values(GIVEN);
+    double[] conv = new double[18];
+    for (int i = 0; i < 9; i++) {
+      conv[i] = 0.5 * (i + 1);
+      conv[9 + i] = -2.0 * (i + 1);
+    }
+    weights.put("conv.weight", conv);
+    double[] b = {1, -1, 2, -2, 3, -3, 4, -4};
+    double[] fc = new double[24];
+    for (int j = 0; j < 8; j++) {
+      fc[j] = 0.25 * b[j];
+      fc[8 + j] = (float) ((j + 1) / 10.0);
+      fc[16 + j] = -0.5 * b[j];
+    }
+    weights.put("fc.weight", fc);
+    byte[] file =
+        TestCheckpoints.safetensors(compressed(), Map.of("low_rank_modules", COMPRESSED.strip()));
+    Path path = TestCheckpoints.write(temp.resolve("small.safetensors"), file);
+    try (Network network = load(path)) {
+      assertLogits(network, examples(3), weights);
+      assertThat(network.unusedTensors()).isEmpty();
+      assertThat(network.notes())
+          .singleElement()
+          .asString()
+          .contains("2 tensors are products", "conv.weight");
+      assertThat(network.parameters().stream().map(TensorInfo::name))
+          .contains("conv.weight", "conv.bias", "fc.weight");
+    }
+  }
+
+  @Test
+  void factorsThatDoNotFitTheModuleAreNamed() {
+    String list = COMPRESSED.strip().replace("[1, 1, 1, 1]", "[1, 1, 2, 2]");
+    List<TestTensor> wide = new ArrayList<>(compressed());
+    wide.replaceAll(
+        tensor ->
+            tensor.name().equals("fc.b.weight")
+                ? TestTensors.random("fc.b.weight", DType.F32, 3, 2, 8)
+                : tensor);
+    byte[] file = TestCheckpoints.safetensors(wide, Map.of("low_rank_modules", list));
+    Path path = TestCheckpoints.write(temp.resolve("wide.safetensors"), file);
+    assertThatThrownBy(() -> load(path).close())
+        .isExactlyInstanceOf(MismatchException.class)
+        .hasMessageContainingAll("fc.weight", "[4,8]", "[3,8]");
+    List<TestTensor> twice = new ArrayList<>(compressed());
+    twice.add(TestTensors.random("fc.weight", DType.F32, 3, 3, 8));
+    byte[] both =
+        TestCheckpoints.safetensors(twice, Map.of("low_rank_modules", COMPRESSED.strip()));
+    Path other = TestCheckpoints.write(temp.resolve("twice.safetensors"), both);
+    assertThatThrownBy(() -> load(other).close())
+        .isExactlyInstanceOf(CorruptException.class)
+        .hasMessageContaining("fc.weight");
   }
 
   private void assertRefused(

@@ -8,6 +8,7 @@ import dev.smelt.gpu.TestDevice;
 import dev.smelt.gpu.data.Example;
 import dev.smelt.gpu.network.Factors;
 import dev.smelt.gpu.network.Network;
+import dev.smelt.gpu.plain.Compressed;
 import dev.smelt.gpu.plain.PlainFisher;
 import dev.smelt.gpu.plain.TinyEncoders;
 import dev.smelt.gpu.plain.TinyModel;
@@ -38,7 +39,11 @@ class EncoderFisherTest {
   @TempDir private Path folder;
 
   private void assertFisher(TinyModel model, List<Example> examples) {
-    Map<String, double[]> expected = PlainFisher.empirical(model, examples);
+    assertFisher(model, examples, PlainFisher.empirical(model, examples));
+  }
+
+  private void assertFisher(
+      TinyModel model, List<Example> examples, Map<String, double[]> expected) {
     try (Checkpoint checkpoint = Checkpoint.open(model.write(folder));
         Network network = Network.load(checkpoint, TestDevice.get())) {
       for (int batch : new int[] {1, examples.size()}) {
@@ -93,6 +98,14 @@ class EncoderFisherTest {
   @Test
   void ofFactors() {
     assertFisher(Factors.ofEveryModule(TinyEncoders.vit()), IMAGES);
+  }
+
+  @Test
+  void ofFactorsOfConvolutions() {
+    Compressed factors =
+        Compressed.factors(TinyEncoders.vit(), "vit.embeddings.patch_embeddings.projection");
+    TinyModel stored = factors.stored();
+    assertFisher(stored, IMAGES, PlainFisher.empirical(stored, factors::dense, IMAGES));
   }
 
   @Test
