@@ -42,12 +42,13 @@ record LineSums(ParameterGradients gradients, NDManager temporary) {
         total.add(temporary, functions(), sums.squares().sum(new int[] {0}));
       }
     } else {
-      NDArray left = outputs();
-      NDArray right = inputs();
+      NDArray left = storedRows();
+      NDArray right = storedColumns();
+      boolean ofStoredRows = rows == (gradients.layout() == Layout.OUT_IN);
       total.add(
           temporary,
           functions(),
-          rows
+          ofStoredRows
               ? functions().call(temporary, "sums_of_squared_rows", left, right)
               : functions().call(temporary, "sums_of_squared_rows", right, left));
     }
@@ -57,36 +58,44 @@ record LineSums(ParameterGradients gradients, NDManager temporary) {
     return gradients.functions();
   }
 
-  /** Δ of all uses, position after position: [B, T…, out]. */
-  private NDArray outputs() {
-    NDList parts = new NDList();
-    for (UsedWith used : gradients.uses()) {
-      parts.add(used.use() instanceof Use.Lookup lookup ? oneHot(lookup, used) : used.delta());
-    }
-    return afterOneAnother(parts);
-  }
-
-  /** X of all uses, position after position: [B, T…, in]. */
-  private NDArray inputs() {
+  /** What each position adds along the first axis as it is stored, of all uses: [B, T…, rows]. */
+  private NDArray storedRows() {
     NDList parts = new NDList();
     for (UsedWith used : gradients.uses()) {
       parts.add(
           switch (used.use()) {
-            case Use.Product product -> product.x();
-            case Use.Lookup _ -> used.delta();
-            case Use.Shift _, Use.Scale _, Use.Whole _ ->
-                throw new IllegalStateException(
-                    gradients.name() + " is a matrix and something else");
+            case Use.Product product ->
+                product.layout() == Layout.OUT_IN ? used.delta() : product.x();
+            case Use.Lookup lookup -> oneHot(lookup, used);
+            case Use.Shift _, Use.Scale _, Use.Whole _ -> throw noMatrix();
           });
     }
     return afterOneAnother(parts);
+  }
+
+  /** Likewise along the second axis: [B, T…, columns]. */
+  private NDArray storedColumns() {
+    NDList parts = new NDList();
+    for (UsedWith used : gradients.uses()) {
+      parts.add(
+          switch (used.use()) {
+            case Use.Product product ->
+                product.layout() == Layout.OUT_IN ? product.x() : used.delta();
+            case Use.Lookup _ -> used.delta();
+            case Use.Shift _, Use.Scale _, Use.Whole _ -> throw noMatrix();
+          });
+    }
+    return afterOneAnother(parts);
+  }
+
+  private IllegalStateException noMatrix() {
+    return new IllegalStateException(gradients.name() + " is a matrix and something else");
   }
 
   private NDArray afterOneAnother(NDList parts) {
     if (parts.size() == 1) {
       return parts.getFirst();
     }
-    requireOutIn();
     NDArray all = NDArrays.concat(parts, 1);
     all.attach(temporary);
     return all;
@@ -99,14 +108,5 @@ record LineSums(ParameterGradients gradients, NDManager temporary) {
     return temporary
         .create(rows, new Shape(delta.get(0), delta.get(1)))
         .oneHot(table, DataType.FLOAT32);
-  }
-
-  /** A table that is also a linear map is stored [out, in]; nothing else would fit together. */
-  private void requireOutIn() {
-    for (UsedWith used : gradients.uses()) {
-      if (used.use() instanceof Use.Product product && product.layout() == Layout.IN_OUT) {
-        throw new IllegalStateException(gradients.name() + " is shared and stored [in, out]");
-      }
-    }
   }
 }

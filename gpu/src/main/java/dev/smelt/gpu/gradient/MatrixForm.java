@@ -6,6 +6,7 @@ import dev.smelt.gpu.layer.Layout;
 import dev.smelt.gpu.layer.Use;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * How a parameter is a matrix W with {@code out} rows and {@code in} columns. A convolution [out,
@@ -26,18 +27,25 @@ public record MatrixForm(Layout layout, long out, long in, boolean linear) {
     long first = shape.size(0);
     long rest = shape.elements() / first;
     boolean whole = uses.stream().anyMatch(Use.Whole.class::isInstance);
-    Optional<Use.Product> product =
-        uses.stream()
-            .filter(Use.Product.class::isInstance)
-            .map(Use.Product.class::cast)
-            .findFirst();
-    Layout layout = product.map(Use.Product::layout).orElse(Layout.OUT_IN);
-    boolean linear = product.isPresent() && !whole;
+    boolean linear = !whole && uses.stream().anyMatch(Use.Product.class::isInstance);
+    Layout layout = layout(uses.stream());
     return Optional.of(
         switch (layout) {
           case OUT_IN -> new MatrixForm(layout, first, rest, linear);
           case IN_OUT -> new MatrixForm(layout, rest, first, linear);
         });
+  }
+
+  /**
+   * Which way a parameter is a matrix: [out, in], unless all its products are in the other order.
+   * The factor B of a tied table is used both ways, x Bᵀ in the head and z B in the table.
+   */
+  static Layout layout(Stream<Use> uses) {
+    List<Layout> layouts =
+        uses.filter(Use.Product.class::isInstance)
+            .map(use -> ((Use.Product) use).layout())
+            .toList();
+    return layouts.isEmpty() || layouts.contains(Layout.OUT_IN) ? Layout.OUT_IN : Layout.IN_OUT;
   }
 
   /** Rows of the matrix as it is stored. */

@@ -2,6 +2,7 @@ package dev.smelt.gpu.gradient;
 
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import dev.smelt.gpu.layer.Layout;
 import dev.smelt.gpu.layer.Parameter;
 import dev.smelt.gpu.torch.ScriptFunctions;
 import java.util.List;
@@ -58,7 +59,7 @@ public record ParameterGradients(
   }
 
   /**
-   * Adds Σ x xᵀ over examples and positions.
+   * Adds Σ x xᵀ over examples and positions, of uses in the one way that the parameter is a matrix.
    *
    * @param temporary owns what is made on the way
    * @param total [in, in]
@@ -68,7 +69,7 @@ public record ParameterGradients(
   }
 
   /**
-   * Adds Σ δ δᵀ over examples and positions.
+   * Adds Σ δ δᵀ over examples and positions, of uses in the one way that the parameter is a matrix.
    *
    * @param temporary owns what is made on the way
    * @param total [out, out]
@@ -85,6 +86,11 @@ public record ParameterGradients(
    */
   public void addSum(NDManager temporary, Total total) {
     new ProductSums(this, temporary).addGradient(total);
+  }
+
+  /** Which way the parameter is a matrix. */
+  Layout layout() {
+    return MatrixForm.layout(uses.stream().map(UsedWith::use));
   }
 
   /** The parameter as two axes, the first and all others. */

@@ -16,7 +16,7 @@ record ProductSums(ParameterGradients gradients, NDManager temporary) {
   /** Padding has inputs, so it is taken out. */
   void addInputGram(Total total) {
     for (UsedWith used : gradients.uses()) {
-      if (used.use() instanceof Use.Product product) {
+      if (used.use() instanceof Use.Product product && product.layout() == gradients.layout()) {
         NDArray x = gradients.positions().withoutPadding(temporary, product.x());
         addProduct(total, x, x);
       }
@@ -26,7 +26,7 @@ record ProductSums(ParameterGradients gradients, NDManager temporary) {
   /** At padding δ is 0. */
   void addOutputGram(Total total) {
     for (UsedWith used : gradients.uses()) {
-      if (used.use() instanceof Use.Product) {
+      if (used.use() instanceof Use.Product product && product.layout() == gradients.layout()) {
         addProduct(total, used.delta(), used.delta());
       }
     }

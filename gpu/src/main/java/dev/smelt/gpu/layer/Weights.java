@@ -186,8 +186,15 @@ public final class Weights {
     }
   }
 
+  /** A table, or its factors [rows, r] and [r, width] under the names of a linear layer's. */
   public Embedding embedding(String module, long rows, long width) {
-    return new Embedding(parameter(module + ".weight", rows, width));
+    OptionalLong rank = rank(module);
+    if (rank.isEmpty()) {
+      return new Embedding.Table(parameter(module + ".weight", rows, width));
+    }
+    Parameter a = parameter(LowRank.factorA(module), rows, rank.getAsLong());
+    Parameter b = parameter(LowRank.factorB(module), rank.getAsLong(), width);
+    return new Embedding.Factored(new Embedding.Table(a), b);
   }
 
   public LayerNorm layerNorm(String module, long width, double epsilon) {

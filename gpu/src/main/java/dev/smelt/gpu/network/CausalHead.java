@@ -37,8 +37,8 @@ record CausalHead(Linear linear, InputSpec.Tokens input, Map<String, String> ali
       Embedding tokens,
       String module,
       int maxPositions) {
-    long vocabulary = tokens.table().info().shape().size(0);
-    long width = tokens.table().info().shape().size(1);
+    long vocabulary = tokens.rows();
+    long width = tokens.width();
     List<String> labels =
         task == Task.CLASSIFICATION ? ClassNames.of(config, weights, "score.weight") : List.of();
     InputSpec.Tokens input =
@@ -48,7 +48,7 @@ record CausalHead(Linear linear, InputSpec.Tokens input, Map<String, String> ali
       return new CausalHead(score, input, Map.of());
     }
     if (Architecture.of(Optional.of(config)).isTied(config)) {
-      TiedHead tied = TiedHead.of(weights, tokens, module);
+      TiedHead tied = TiedHead.of(weights, tokens, module, Optional.empty());
       return new CausalHead(tied.linear(), input, tied.aliases());
     }
     Linear own = weights.linear(module, width, vocabulary, Layout.OUT_IN, Bias.NO);

@@ -53,25 +53,20 @@ record MaskedHead(
       Embedding tokens,
       Activation activation,
       double epsilon) {
-    long vocabulary = tokens.table().info().shape().size(0);
-    long width = tokens.table().info().shape().size(1);
+    long vocabulary = tokens.rows();
+    long width = tokens.width();
     Map<String, String> aliases = new TreeMap<>();
     Linear transform = weights.linear(names.transform(), width, width, Layout.OUT_IN, Bias.YES);
     LayerNorm norm = weights.layerNorm(names.norm(), width, epsilon);
-    String own = names.decoder() + ".weight";
-    boolean tied = config.flag("tie_word_embeddings", true);
-    if (tied && weights.find(own).isPresent()) {
-      StoredCopies.requireEqual(weights, own, tokens.table().name());
-      aliases.put(own, tokens.table().name());
+    Optional<Parameter> bias = Optional.of(bias(weights, names.bias(), vocabulary, aliases));
+    if (config.flag("tie_word_embeddings", true)) {
+      TiedHead tied = TiedHead.of(weights, tokens, names.decoder(), bias);
+      aliases.putAll(tied.aliases());
+      return new MaskedHead(transform, activation, norm, tied.linear(), aliases);
     }
-    Parameter matrix = tied ? tokens.table() : weights.parameter(own, vocabulary, width);
-    Parameter bias = bias(weights, names.bias(), vocabulary, aliases);
+    Parameter own = weights.parameter(names.decoder() + ".weight", vocabulary, width);
     return new MaskedHead(
-        transform,
-        activation,
-        norm,
-        new Linear.Dense(matrix, Layout.OUT_IN, Optional.of(bias)),
-        aliases);
+        transform, activation, norm, new Linear.Dense(own, Layout.OUT_IN, bias), aliases);
   }
 
   private static Parameter bias(

@@ -1,34 +1,52 @@
 package dev.smelt.gpu.network;
 
-import dev.smelt.formats.TensorView;
+import dev.smelt.formats.MismatchException;
 import dev.smelt.gpu.layer.Embedding;
-import dev.smelt.gpu.layer.Layout;
 import dev.smelt.gpu.layer.Linear;
 import dev.smelt.gpu.layer.Parameter;
 import dev.smelt.gpu.layer.Weights;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 
 /**
  * The output matrix of a language model, [vocabulary, width], where it is the token embedding
  * itself.
  *
- * @param aliases the head's own tensor when it is stored although tied, with the embedding's name
+ * @param aliases the head's own tensors when they are stored although tied, each with the name of
+ *     the one in the embedding
  */
 record TiedHead(Linear linear, Map<String, String> aliases) {
+
+  /** What a matrix may be stored as. */
+  private static final List<String> FORMS = List.of("weight", "ALinear.weight", "BLinear.weight");
 
   /**
    * @param weights of the whole checkpoint
    * @param head the module that would hold a matrix of its own
-   * @throws dev.smelt.formats.MismatchException when the two are tied and stored with different
-   *     values
+   * @param bias of the output
+   * @throws MismatchException when the two are tied and stored with different values or in
+   *     different ways
    */
-  static TiedHead of(Weights weights, Embedding tokens, String head) {
-    Parameter table = tokens.table();
-    Optional<TensorView> stored = weights.find(head + ".weight");
-    stored.ifPresent(matrix -> StoredCopies.requireEqual(weights, matrix.name(), table.name()));
-    return new TiedHead(
-        new Linear.Dense(table, Layout.OUT_IN, Optional.empty()),
-        stored.map(matrix -> Map.of(matrix.name(), table.name())).orElse(Map.of()));
+  static TiedHead of(Weights weights, Embedding tokens, String head, Optional<Parameter> bias) {
+    Map<String, String> aliases = new TreeMap<>();
+    for (String form : FORMS) {
+      String copy = head + "." + form;
+      if (weights.find(copy).isEmpty()) {
+        continue;
+      }
+      Parameter original = tokens.holders().get(form);
+      if (original == null) {
+        throw new MismatchException(
+            "tied weights stored in different ways",
+            weights.where(),
+            "found " + copy + ", and the embedding as " + tokens.holders().values(),
+            "leave the copy out, or set tie_word_embeddings to false if both are meant");
+      }
+      StoredCopies.requireEqual(weights, copy, original.name());
+      aliases.put(copy, original.name());
+    }
+    return new TiedHead(tokens.asOutput(bias), aliases);
   }
 }
