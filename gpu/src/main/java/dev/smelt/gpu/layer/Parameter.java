@@ -2,9 +2,14 @@ package dev.smelt.gpu.layer;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import dev.smelt.formats.DType;
+import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.storage.Scratch;
+import dev.smelt.gpu.torch.Autograd;
 import dev.smelt.gpu.torch.Tensors;
+import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -46,6 +51,30 @@ public final class Parameter {
 
   void upload(NDManager manager) {
     value = Tensors.upload(manager, view);
+  }
+
+  /**
+   * Other values in place of these.
+   *
+   * @throws MismatchException when their shape is another
+   */
+  public void replace(TensorView values) {
+    if (!values.shape().equals(info().shape())) {
+      throw new MismatchException(
+          "values of the wrong shape",
+          name(),
+          "expected " + info().shape() + ", found " + values.shape(),
+          "");
+    }
+    Autograd.unrecorded(() -> Tensors.overwrite(value(), values));
+  }
+
+  /** The weights as they are now, f32. */
+  public TensorView download(Scratch scratch) {
+    TensorInfo now = new TensorInfo(name(), DType.F32, info().shape());
+    MemorySegment segment = scratch.allocate(now.bytes());
+    Tensors.download(value(), segment);
+    return new TensorView(now, segment);
   }
 
   @Override

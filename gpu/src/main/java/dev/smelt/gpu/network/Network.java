@@ -2,9 +2,13 @@ package dev.smelt.gpu.network;
 
 import ai.djl.ndarray.NDManager;
 import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.ModelConfig;
+import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.TensorInfo;
+import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UnsupportedException;
+import dev.smelt.formats.storage.Scratch;
 import dev.smelt.gpu.data.InputSpec;
 import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.layer.Model;
@@ -13,8 +17,10 @@ import dev.smelt.gpu.layer.Weights;
 import dev.smelt.gpu.torch.TorchDevice;
 import java.nio.file.Path;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SequencedMap;
 import java.util.Set;
 import java.util.TreeMap;
 
@@ -24,7 +30,7 @@ public final class Network implements AutoCloseable {
   private final TorchDevice device;
   private final NDManager scope;
   private final Built built;
-  private final List<TensorInfo> parameters;
+  private final SequencedMap<String, Parameter> parameters = new LinkedHashMap<>();
   private final List<String> unusedTensors;
   private final List<String> notes;
 
@@ -32,13 +38,13 @@ public final class Network implements AutoCloseable {
       TorchDevice device,
       NDManager scope,
       Built built,
-      List<TensorInfo> parameters,
+      List<Parameter> parameters,
       List<String> unusedTensors,
       List<String> notes) {
     this.device = device;
     this.scope = scope;
     this.built = built;
-    this.parameters = parameters;
+    parameters.forEach(parameter -> this.parameters.put(parameter.name(), parameter));
     this.unusedTensors = List.copyOf(unusedTensors);
     this.notes = List.copyOf(notes);
   }
@@ -68,7 +74,7 @@ public final class Network implements AutoCloseable {
       Weights weights = Weights.of(checkpoint, scope);
       Built built = Architectures.build(config, weights, torch.functions());
       weights.upload();
-      List<TensorInfo> parameters = weights.parameters().stream().map(Parameter::info).toList();
+      List<Parameter> parameters = weights.parameters();
       Set<String> used = new HashSet<>(built.aliases().keySet());
       parameters.forEach(parameter -> used.add(parameter.name()));
       return new Network(torch, scope, built, parameters, unused(checkpoint, used), List.of());
@@ -96,7 +102,7 @@ public final class Network implements AutoCloseable {
           torch,
           scope,
           script.built(),
-          script.parameters().stream().map(Parameter::info).toList(),
+          script.parameters(),
           unused(checkpoint, script.used()),
           script.notes());
     } catch (RuntimeException e) {
@@ -119,7 +125,42 @@ public final class Network implements AutoCloseable {
 
   /** The learned tensors, each once, in the order of the forward pass. */
   public List<TensorInfo> parameters() {
-    return parameters;
+    return parameters.values().stream().map(Parameter::info).toList();
+  }
+
+  /**
+   * The parameter of that name as the rest of this module sees it.
+   *
+   * @throws NotFoundException when the network has no such parameter
+   */
+  public Parameter learned(String name) {
+    Parameter parameter = parameters.get(name);
+    if (parameter == null) {
+      throw new NotFoundException(
+          "the network has no such parameter", name, "", "see smelt inspect for the names");
+    }
+    return parameter;
+  }
+
+  /**
+   * Reads a parameter back, for one that was tuned or replaced is not what the checkpoint holds.
+   *
+   * @param scratch where the values are kept
+   * @return f32, of the parameter's name and shape, as long as {@code scratch} lives
+   */
+  public TensorView values(String name, Scratch scratch) {
+    return learned(name).download(scratch);
+  }
+
+  /**
+   * Puts other values into the parameter of the view's name, in place.
+   *
+   * @throws NotFoundException when the network has no such parameter
+   * @throws MismatchException when its shape is another
+   * @throws dev.smelt.formats.NonFiniteException at the first NaN or infinity
+   */
+  public void replace(TensorView values) {
+    learned(values.name()).replace(values);
   }
 
   /** Tensors that are stored copies of a parameter (tied weights), with that parameter's name. */

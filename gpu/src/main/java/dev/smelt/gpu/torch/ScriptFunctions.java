@@ -106,6 +106,18 @@ public final class ScriptFunctions implements AutoCloseable {
           return torch.mm(torch.t(l), r)
         def index_add_in_place(self: __torch__.Functions, x: Tensor, rows: Tensor, y: Tensor) -> Tensor:
           return torch.index_add_(x, 0, rows, y)
+        def add_sum_of_squares(self: __torch__.Functions, total: Tensor, x: Tensor) -> Tensor:
+          return torch.add_(total, torch.sum(torch.square(x), dtype=7))
+        def adamw(self: __torch__.Functions, x: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, scalars: Tensor) -> Tensor:
+          g = torch.mul(gradient, torch.select(scalars, 0, 0))
+          m = torch.mul_(mean, torch.select(scalars, 0, 1))
+          m = torch.add_(m, torch.mul(g, torch.select(scalars, 0, 2)))
+          v = torch.mul_(square, torch.select(scalars, 0, 3))
+          v = torch.add_(v, torch.mul(torch.square(g), torch.select(scalars, 0, 4)))
+          d = torch.div_(torch.sqrt(v), torch.select(scalars, 0, 5))
+          d = torch.add_(d, torch.select(scalars, 0, 6))
+          x = torch.mul_(x, torch.select(scalars, 0, 7))
+          return torch.add_(x, torch.mul(torch.div(m, d), torch.select(scalars, 0, 8)))
       """;
 
   /** In front of the name of the array that tells DJL which method to call. */

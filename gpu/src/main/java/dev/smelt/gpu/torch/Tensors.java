@@ -11,6 +11,7 @@ import ai.djl.pytorch.jni.JniUtils;
 import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.TensorView;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
@@ -23,6 +24,9 @@ public final class Tensors {
   /** Elements copied at a time, 64 MiB of f32: bounds the heap and stays below 2 GiB a buffer. */
   private static final int CHUNK = 16 << 20;
 
+  private static final ValueLayout.OfFloat LITTLE_ENDIAN_F32 =
+      ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
   private Tensors() {}
 
   /**
@@ -33,7 +37,18 @@ public final class Tensors {
   public static NDArray upload(NDManager manager, TensorView view) {
     Shape shape = new Shape(view.shape().sizes().toArray());
     NDArray target = manager.create(shape, DataType.FLOAT32);
+    overwrite(target, view);
+    return target;
+  }
+
+  /**
+   * Decodes a stored tensor into an f32 array of as many elements.
+   *
+   * @throws NonFiniteException at the first NaN or infinity
+   */
+  public static void overwrite(NDArray target, TensorView view) {
     NDArray flat = target.reshape(view.elements());
+    NDManager manager = target.getManager();
     for (long at = 0; at < view.elements(); at += CHUNK) {
       float[] values = new float[(int) Math.min(CHUNK, view.elements() - at)];
       view.read(at, values.length, values);
@@ -43,7 +58,22 @@ public final class Tensors {
       }
     }
     flat.close();
-    return target;
+  }
+
+  /** Copies an f32 array row-major to native memory of its size. */
+  public static void download(NDArray source, MemorySegment target) {
+    long elements = source.size();
+    try (NDManager temporary = source.getManager().newSubManager()) {
+      NDArray flat = source.reshape(elements);
+      flat.attach(temporary);
+      for (long at = 0; at < elements; at += CHUNK) {
+        try (NDArray chunk =
+            flat.get(new NDIndex().addSliceDim(at, Math.min(elements, at + CHUNK)))) {
+          float[] values = chunk.toFloatArray();
+          MemorySegment.copy(values, 0, target, LITTLE_ENDIAN_F32, at * Float.BYTES, values.length);
+        }
+      }
+    }
   }
 
   private static void requireFinite(String name, long first, float[] values) {

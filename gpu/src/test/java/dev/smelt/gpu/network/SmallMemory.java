@@ -27,7 +27,7 @@ public final class SmallMemory {
         network.device(),
         network.device().scope(),
         new Built(model, network.input(), Map.of()),
-        network.parameters(),
+        network.parameters().stream().map(info -> network.learned(info.name())).toList(),
         List.of(),
         List.of());
   }
