@@ -5,7 +5,6 @@ import dev.smelt.gpu.plain.PlainNetwork;
 import dev.smelt.gpu.plain.TinyModel;
 import java.util.List;
 import java.util.Optional;
-import java.util.function.UnaryOperator;
 
 /** AdamW in f64 on gradients by central differences: the equations of the paper, nothing shared. */
 final class PlainAdamW {
@@ -14,20 +13,11 @@ final class PlainAdamW {
   private static final double STEP = 1e-5;
 
   private final TinyModel model;
-  private final UnaryOperator<TinyModel> dense;
   private final Optional<TinyModel> teacher;
   private final TuneOptions options;
 
-  /**
-   * @param dense the model as plain networks know it: factors multiplied
-   */
-  PlainAdamW(
-      TinyModel model,
-      UnaryOperator<TinyModel> dense,
-      Optional<TinyModel> teacher,
-      TuneOptions options) {
+  PlainAdamW(TinyModel model, Optional<TinyModel> teacher, TuneOptions options) {
     this.model = model.copy();
-    this.dense = dense;
     this.teacher = teacher;
     this.options = options;
   }
@@ -104,9 +94,8 @@ final class PlainAdamW {
     double sum = 0;
     int count = 0;
     double w = teacher.isPresent() ? options.distillation() : 0;
-    TinyModel multiplied = dense.apply(model);
     for (Example example : examples) {
-      double[][] logP = PlainNetwork.logProbabilities(multiplied, example);
+      double[][] logP = PlainNetwork.logProbabilities(model, example);
       Optional<double[][]> logQ =
           teacher.map(network -> PlainNetwork.logProbabilities(network, example));
       int[] targets = targets(example);

@@ -29,7 +29,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
-import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -82,13 +81,9 @@ class TunerTest {
   }
 
   private void assertSteps(
-      TinyModel model,
-      UnaryOperator<TinyModel> dense,
-      List<Example> examples,
-      List<String> names,
-      Optional<TinyModel> teacher) {
+      TinyModel model, List<Example> examples, List<String> names, Optional<TinyModel> teacher) {
     TuneOptions options = options(3, 0.05, examples.size());
-    PlainAdamW plain = new PlainAdamW(model, dense, teacher, options);
+    PlainAdamW plain = new PlainAdamW(model, teacher, options);
     double[] losses = plain.train(names, examples, rates(options));
     Optional<Network> taught = teacher.map(t -> load(t, "teacher"));
     try (Network network = load(model, "student")) {
@@ -117,12 +112,10 @@ class TunerTest {
 
   @Test
   void followsTheEquationsOnFactorsOfALanguageModel() {
-    TinyModel dense = TinyModels.gpt2();
     assertSteps(
-        Factors.ofEveryModule(dense),
-        factors -> Factors.expanded(factors, dense),
+        Factors.ofEveryModule(TinyModels.gpt2()),
         WINDOWS,
-        List.of(BLOCK + ".ALinear.weight", BLOCK + ".BLinear.weight"),
+        List.of(BLOCK + ".ALinear.weight", BLOCK + ".BLinear.weight", BLOCK + ".ALinear.bias"),
         Optional.empty());
   }
 
@@ -132,7 +125,6 @@ class TunerTest {
     String module = "model.layers.0.self_attn.v_proj";
     assertSteps(
         Factors.ofEveryModule(dense),
-        factors -> Factors.expanded(factors, dense),
         WINDOWS,
         List.of(module + ".ALinear.weight", module + ".BLinear.weight"),
         Optional.of(dense));
@@ -140,16 +132,13 @@ class TunerTest {
 
   @Test
   void followsTheEquationsOnClassifiersAndMaskedModels() {
-    TinyModel dense = TinyModels.bert();
     assertSteps(
-        Factors.ofEveryModule(dense),
-        factors -> Factors.expanded(factors, dense),
+        Factors.ofEveryModule(TinyModels.bert()),
         TestData.labelled(4, 1, 7, 2, 6),
         List.of("bert.encoder.layer.1.output.dense.ALinear.weight"),
         Optional.empty());
     assertSteps(
         TinyEncoders.bertMasked(),
-        UnaryOperator.identity(),
         TestData.masked(4, 7, 2),
         List.of("bert.encoder.layer.0.attention.self.query.weight"),
         Optional.empty());
@@ -157,12 +146,7 @@ class TunerTest {
 
   @Test
   void followsTheEquationsOnATableThatIsUsedTwiceAndOnVectors() {
-    assertSteps(
-        TinyModels.gpt2(),
-        UnaryOperator.identity(),
-        WINDOWS,
-        List.of("transformer.wte.weight"),
-        Optional.empty());
+    assertSteps(TinyModels.gpt2(), WINDOWS, List.of("transformer.wte.weight"), Optional.empty());
   }
 
   @Test
