@@ -56,17 +56,18 @@ public final class Parameter {
   /**
    * Other values in place of these.
    *
-   * @throws MismatchException when their shape is another
+   * @param values row-major
+   * @throws MismatchException when there are more or fewer
    */
-  public void replace(TensorView values) {
-    if (!values.shape().equals(info().shape())) {
+  public void replace(float[] values) {
+    if (values.length != info().elements()) {
       throw new MismatchException(
-          "values of the wrong shape",
+          "another number of values",
           name(),
-          "expected " + info().shape() + ", found " + values.shape(),
+          "expected " + info().elements() + " for " + info().shape() + ", found " + values.length,
           "");
     }
-    Autograd.unrecorded(() -> Tensors.overwrite(value(), values));
+    Autograd.unrecorded(() -> Tensors.overwrite(value(), name(), values));
   }
 
   /** The weights as they are now, f32. */

@@ -153,14 +153,15 @@ public final class Network implements AutoCloseable {
   }
 
   /**
-   * Puts other values into the parameter of the view's name, in place.
+   * Puts other values into a parameter, in place.
    *
+   * @param values row-major
    * @throws NotFoundException when the network has no such parameter
-   * @throws MismatchException when its shape is another
+   * @throws MismatchException when it has another number of values
    * @throws dev.smelt.formats.NonFiniteException at the first NaN or infinity
    */
-  public void replace(TensorView values) {
-    learned(values.name()).replace(values);
+  public void replace(String name, float[] values) {
+    learned(name).replace(values);
   }
 
   /** Tensors that are stored copies of a parameter (tied weights), with that parameter's name. */

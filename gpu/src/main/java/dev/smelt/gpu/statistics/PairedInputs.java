@@ -17,6 +17,7 @@ import dev.smelt.gpu.network.Network;
 import dev.smelt.gpu.torch.Autograd;
 import dev.smelt.gpu.torch.TorchDevice;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
@@ -91,6 +92,48 @@ public final class PairedInputs {
       }
       return inputs.means(data.examples().size());
     }
+  }
+
+  /**
+   * The pairs in the order in which a forward pass of the compressed network comes to them; those
+   * that read the same input are together.
+   *
+   * @throws NotFoundException when the network does not multiply by such a parameter
+   */
+  public static List<List<Pair>> stages(Network compressed, Dataset data, List<Pair> pairs) {
+    List<List<Pair>> stages = new ArrayList<>();
+    compressed
+        .device()
+        .step(
+            "forward pass",
+            manager ->
+                Autograd.unrecorded(
+                    () ->
+                        stages.addAll(
+                            stages(inputs(compressed, manager, data.batch(0, 1)), pairs))));
+    return stages;
+  }
+
+  private static Collection<List<Pair>> stages(
+      Map<String, List<NDArray>> inputs, List<Pair> pairs) {
+    pairs.forEach(pair -> uses(inputs, pair.compressed()));
+    IdentityHashMap<NDArray, List<Pair>> byInput = new IdentityHashMap<>();
+    List<List<Pair>> stages = new ArrayList<>();
+    inputs.forEach(
+        (parameter, uses) -> {
+          for (Pair pair : pairs) {
+            if (pair.compressed().equals(parameter)) {
+              List<Pair> stage = byInput.get(uses.getFirst());
+              if (stage == null) {
+                stage = new ArrayList<>();
+                byInput.put(uses.getFirst(), stage);
+                stages.add(stage);
+              }
+              stage.add(pair);
+            }
+          }
+        });
+    return stages;
   }
 
   private void add(NDManager scope, NDManager manager, Batch batch) {

@@ -37,18 +37,7 @@ public final class Tensors {
   public static NDArray upload(NDManager manager, TensorView view) {
     Shape shape = new Shape(view.shape().sizes().toArray());
     NDArray target = manager.create(shape, DataType.FLOAT32);
-    overwrite(target, view);
-    return target;
-  }
-
-  /**
-   * Decodes a stored tensor into an f32 array of as many elements.
-   *
-   * @throws NonFiniteException at the first NaN or infinity
-   */
-  public static void overwrite(NDArray target, TensorView view) {
     NDArray flat = target.reshape(view.elements());
-    NDManager manager = target.getManager();
     for (long at = 0; at < view.elements(); at += CHUNK) {
       float[] values = new float[(int) Math.min(CHUNK, view.elements() - at)];
       view.read(at, values.length, values);
@@ -58,6 +47,21 @@ public final class Tensors {
       }
     }
     flat.close();
+    return target;
+  }
+
+  /**
+   * Puts values into an f32 array of as many elements, row-major.
+   *
+   * @param name for a refusal
+   * @throws NonFiniteException at the first NaN or infinity
+   */
+  public static void overwrite(NDArray target, String name, float[] values) {
+    requireFinite(name, 0, values);
+    try (NDArray flat = target.reshape(values.length);
+        NDArray copy = target.getManager().create(values)) {
+      flat.set(new NDIndex().addSliceDim(0, values.length), copy);
+    }
   }
 
   /** Copies an f32 array row-major to native memory of its size. */

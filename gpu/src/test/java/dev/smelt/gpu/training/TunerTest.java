@@ -223,9 +223,17 @@ class TunerTest {
         Scratch scratch = Storage.local().scratch(folder.resolve("out"))) {
       var _ = tune(network, WINDOWS, Set.of(BLOCK + ".weight"), options(2, 0.05, 4));
       assertThat(loss(other)).isNotEqualTo(loss(network));
-      other.replace(network.values(BLOCK + ".weight", scratch));
+      other.replace(BLOCK + ".weight", network.values(BLOCK + ".weight", scratch).toFloats());
       assertThat(loss(other)).isEqualTo(loss(network));
       assertThat(values(other)).usingRecursiveComparison().isEqualTo(values(network));
+      assertThatThrownBy(() -> other.replace(BLOCK + ".bias", new float[3]))
+          .isInstanceOf(MismatchException.class)
+          .hasMessageContaining("found 3");
+      float[] broken = new float[(int) other.learned(BLOCK + ".bias").info().elements()];
+      broken[1] = Float.NaN;
+      assertThatThrownBy(() -> other.replace(BLOCK + ".bias", broken))
+          .isInstanceOf(NonFiniteException.class)
+          .hasMessageContaining("element 1");
     }
   }
 

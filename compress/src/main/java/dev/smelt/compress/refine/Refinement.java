@@ -1,0 +1,124 @@
+package dev.smelt.compress.refine;
+
+import dev.smelt.formats.MismatchException;
+import dev.smelt.formats.Progress;
+import dev.smelt.formats.Shape;
+import dev.smelt.gpu.data.Dataset;
+import dev.smelt.gpu.engine.ComputeDevice;
+import dev.smelt.gpu.engine.LinearAlgebra;
+import dev.smelt.gpu.network.Network;
+import dev.smelt.gpu.statistics.PairedInputs;
+import dev.smelt.gpu.statistics.PairedInputs.Grams;
+import dev.smelt.gpu.statistics.PairedInputs.Pair;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+
+/**
+ * Finds the factors of a compressed network anew, layer after layer in the order of the forward
+ * pass. Each is fitted to give, for the inputs x̃ that the layers before it now leave it, the
+ * outputs W x of the original network, so that errors do not add up ({@link LeastSquares#best}).
+ * Ranks stay.
+ *
+ * <p>Layers that read the same input are fitted together; before the next ones, the inputs are
+ * measured again. A second walk would find what the first has found: what a layer is fitted to
+ * depends on the layers before it alone.
+ */
+public final class Refinement {
+
+  private final Network compressed;
+  private final ComputeDevice device;
+  private final RefineOptions options;
+
+  private Refinement(Network compressed, ComputeDevice device, RefineOptions options) {
+    this.compressed = compressed;
+    this.device = device;
+    this.options = options;
+  }
+
+  /**
+   * The new factors replace the old ones in {@code compressed}; {@link Network#values} reads them.
+   *
+   * @param compressed on {@code device}, as {@code original}
+   * @param matrices in any order
+   * @return in the order of the forward pass
+   * @throws dev.smelt.formats.NotFoundException when a network has no such parameters
+   * @throws MismatchException when factors and matrices do not fit
+   */
+  public static List<Refined> refine(
+      Network original,
+      Network compressed,
+      Dataset data,
+      List<FactoredMatrix> matrices,
+      ComputeDevice device,
+      RefineOptions options,
+      Progress progress) {
+    Map<Pair, FactoredMatrix> byPair = new LinkedHashMap<>();
+    matrices.forEach(matrix -> byPair.put(new Pair(matrix.original(), matrix.b()), matrix));
+    Refinement refinement = new Refinement(compressed, device, options);
+    List<List<Pair>> stages = PairedInputs.stages(compressed, data, List.copyOf(byPair.keySet()));
+    List<Refined> refined = new ArrayList<>();
+    try (Progress.Task task = progress.begin("refining", matrices.size(), "matrices")) {
+      for (List<Pair> stage : stages) {
+        Map<Pair, Grams> grams =
+            PairedInputs.collect(original, compressed, data, stage, options.batch(), Progress.NONE);
+        for (Pair pair : stage) {
+          FactoredMatrix matrix = Objects.requireNonNull(byPair.get(pair));
+          refined.add(refinement.fit(matrix, Objects.requireNonNull(grams.get(pair))));
+          task.advance(1);
+        }
+      }
+    }
+    return refined;
+  }
+
+  private Refined fit(FactoredMatrix matrix, Grams grams) {
+    Shape a = compressed.learned(matrix.a()).info().shape();
+    Shape b = compressed.learned(matrix.b()).info().shape();
+    double[] weight = matrix.weight().get();
+    requireFitting(matrix, weight.length, a, b, grams);
+    int out = Math.toIntExact(a.size(0));
+    int in = Math.toIntExact(b.size(1));
+    try (LinearAlgebra algebra = device.linearAlgebra()) {
+      LeastSquares squares =
+          new LeastSquares(
+              algebra,
+              algebra.matrix(out, in, weight),
+              grams.gram(),
+              grams.cross(),
+              matrix.outputGram().map(source -> source.get()),
+              options.damping());
+      LeastSquares.Factors best = squares.best(Math.toIntExact(b.size(0)));
+      compressed.replace(matrix.a(), best.a().toFloats());
+      compressed.replace(matrix.b(), best.b().toFloats());
+      return new Refined(matrix, best.relativeError(), squares.damping());
+    }
+  }
+
+  private static void requireFitting(
+      FactoredMatrix matrix, int values, Shape a, Shape b, Grams grams) {
+    boolean fits =
+        a.isMatrix()
+            && b.isMatrix()
+            && a.size(1) == b.size(0)
+            && b.size(0) <= Math.min(a.size(0), b.size(1))
+            && values == a.size(0) * b.size(1)
+            && grams.size() == b.size(1);
+    if (!fits) {
+      throw new MismatchException(
+          "factors do not fit the matrix that they stand for",
+          matrix.a(),
+          "found "
+              + a
+              + " and "
+              + b
+              + " for "
+              + values
+              + " values with inputs of size "
+              + grams.size(),
+          "was the model made from this original?");
+    }
+  }
+}
