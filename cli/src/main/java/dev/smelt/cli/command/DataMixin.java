@@ -151,6 +151,25 @@ final class DataMixin {
         maskSeed == null ? OptionalLong.empty() : OptionalLong.of(maskSeed));
   }
 
+  /** As {@link #read(Path, Checkpoint, Network)}, with other examples of another file. */
+  Dataset read(Path file, Checkpoint checkpoint, Network network, OptionalInt others) {
+    DataOptions options = options();
+    try (Tokenizer tokenizer = Tokenizers.whenNeeded(checkpoint)) {
+      return Dataset.read(
+          file,
+          tokenizer,
+          network.input(),
+          new DataOptions(
+              options.seqLen(),
+              others,
+              OptionalLong.empty(),
+              options.size(),
+              options.normalization(),
+              options.maskRate(),
+              options.maskSeed()));
+    }
+  }
+
   /** The examples in {@code file}, made ready as the model wants them. */
   Dataset read(Path file, Checkpoint checkpoint, Network network) {
     try (Tokenizer tokenizer = Tokenizers.whenNeeded(checkpoint)) {

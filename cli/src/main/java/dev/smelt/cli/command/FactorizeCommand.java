@@ -1,9 +1,11 @@
 package dev.smelt.cli.command;
 
+import dev.smelt.compress.factorize.ErrorLimit;
 import dev.smelt.compress.factorize.FactoredModel;
 import dev.smelt.compress.factorize.FactorizeOptions;
 import dev.smelt.compress.factorize.FactorizedOutput;
 import dev.smelt.compress.factorize.Factorizer;
+import dev.smelt.compress.factorize.Improver;
 import dev.smelt.compress.factorize.LayerSelection;
 import dev.smelt.compress.factorize.LossSearch;
 import dev.smelt.compress.factorize.MetricSpec;
@@ -83,6 +85,8 @@ public final class FactorizeCommand extends SmeltCommand {
       description = "Measure the loss before and after on " + DataMixin.KINDS)
   private @Nullable Path data;
 
+  @Mixin private ImproveMixin improvements = new ImproveMixin();
+
   @Mixin private DataMixin how = new DataMixin();
 
   @Mixin private OutputMixin output = new OutputMixin();
@@ -97,7 +101,15 @@ public final class FactorizeCommand extends SmeltCommand {
         throw new UsageException(
             "--max-loss-increase needs data to measure the loss on", "give --data");
       }
-      how.refuseAsUseless("--data");
+      if (!improvements.needsNetwork()) {
+        how.refuseAsUseless("--data");
+      }
+    }
+    improvements.check(how);
+    if (improvements.isWanted() && policy.filter(ErrorLimit.class::isInstance).isPresent()) {
+      throw new UsageException(
+          "--max-error promises the error of factors that --refine and --tune would change",
+          "use --keep, --keep-total or --budget with them");
     }
     OutputOptions options = output.options();
     options.requireWritable(inputs());
@@ -123,6 +135,7 @@ public final class FactorizeCommand extends SmeltCommand {
 
   private List<Path> inputs() {
     List<Path> inputs = new ArrayList<>(metric.inputs());
+    inputs.addAll(improvements.inputs());
     inputs.add(path);
     if (data != null) {
       inputs.add(data);
@@ -167,8 +180,24 @@ public final class FactorizeCommand extends SmeltCommand {
       gate = found.policy().ratio() < 1 ? Optional.empty() : Optional.of(nothingWithin());
     }
     FactoredModel fitted = factorizer.fit(policy);
-    FactorizedOutput done = factorizer.finish(fitted, policy, root().progress());
-    meter.ifPresent(one -> one.record("factors", done.model()));
+    FactoredModel improved = fitted;
+    if (improvements.isWanted()) {
+      meter.ifPresent(one -> one.record("factors", fitted));
+      improved =
+          improvements.improve(
+              fitted,
+              checkpoint,
+              how,
+              new Improver(device, chosen.metric(), root().progress()),
+              chosen.statistics(),
+              chosen.spec().dampingOrDefault(),
+              device,
+              (stage, model) -> meter.ifPresent(one -> one.record(stage, model)));
+    }
+    FactorizedOutput done = factorizer.finish(improved, policy, root().progress());
+    if (!improvements.isWanted()) {
+      meter.ifPresent(one -> one.record("factors", done.model()));
+    }
     notes.addAll(done.notes());
     CheckpointWriter.Content content = done.content();
     try (CheckpointWriter writer = CheckpointWriter.create(output.options(), content)) {
@@ -234,6 +263,7 @@ public final class FactorizeCommand extends SmeltCommand {
       parameters.put("data", data.toString());
       parameters.putAll(how.given());
     }
+    parameters.putAll(improvements.parameters(how));
     parameters.put("threads", root().threads());
     parameters.put("device", device.description());
     return parameters;

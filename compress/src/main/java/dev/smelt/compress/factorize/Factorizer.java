@@ -51,7 +51,10 @@ public final class Factorizer implements AutoCloseable {
     this.scratch = scratch;
     this.certifier = new Certifier(device, options.metric());
     this.spectra =
-        new Spectra(device, options.metric(), new StoredTensors(scratch, Optional.empty()));
+        new Spectra(
+            device,
+            options.metric(),
+            new StoredTensors(scratch, output.target(), Optional.empty()));
   }
 
   /**
@@ -137,7 +140,7 @@ public final class Factorizer implements AutoCloseable {
       fitted.close();
     }
     fitted = Storage.local().scratch(output.target());
-    return new StoredTensors(fitted, options.dtype());
+    return new StoredTensors(fitted, output.target(), options.dtype());
   }
 
   private LayerState state(Layer layer, @Nullable RankChoice choice, StoredTensors stored) {

@@ -26,19 +26,43 @@ record GramRoot(Weight weight, double shrinkage, boolean isZero) {
 
   private static final double GROWTH = 10;
 
-  /**
-   * @param order of H
-   * @throws NotFoundException when the statistics lack it
-   * @throws MismatchException when it is of another order
-   */
-  static GramRoot of(
-      LinearAlgebra algebra,
-      Statistics statistics,
-      Statistic statistic,
-      Layer layer,
-      int order,
-      double damping) {
-    double[] h = read(statistics, statistic, layer, order);
+  /** A = E[x xᵀ] itself, row-major. */
+  static double[] readInputs(Statistics statistics, Layer layer) {
+    return read(statistics, Statistic.INPUT_GRAM, layer, layer.in());
+  }
+
+  /** G = E[δ δᵀ] itself, row-major, as far as the outputs are the layer's. */
+  static double[] readGradients(Statistics statistics, Layer layer) {
+    double[] all = read(statistics, Statistic.GRAD_GRAM, layer, layer.storedOut());
+    return select(all, layer.outputs(), layer.storedOut());
+  }
+
+  /** Of A = E[x xᵀ]. */
+  static GramRoot ofInputs(
+      LinearAlgebra algebra, Statistics statistics, Layer layer, double damping) {
+    return of(algebra, readInputs(statistics, layer), layer.in(), damping);
+  }
+
+  /** Of G = E[δ δᵀ], as far as the outputs are the layer's. */
+  static GramRoot ofGradients(
+      LinearAlgebra algebra, Statistics statistics, Layer layer, double damping) {
+    return of(algebra, readGradients(statistics, layer), layer.out(), damping);
+  }
+
+  private static double[] select(double[] all, int[] rows, int order) {
+    if (rows.length == order) {
+      return all;
+    }
+    double[] selected = new double[rows.length * rows.length];
+    for (int i = 0; i < rows.length; i++) {
+      for (int k = 0; k < rows.length; k++) {
+        selected[i * rows.length + k] = all[rows[i] * order + rows[k]];
+      }
+    }
+    return selected;
+  }
+
+  private static GramRoot of(LinearAlgebra algebra, double[] h, int order, double damping) {
     double mean = 0;
     for (int i = 0; i < order; i++) {
       mean += h[i * order + i] / order;
@@ -81,6 +105,10 @@ record GramRoot(Weight weight, double shrinkage, boolean isZero) {
     return new Weight.Cholesky(algebra.cholesky(algebra.matrix(order, order, damped)));
   }
 
+  /**
+   * @throws NotFoundException when the statistics lack it
+   * @throws MismatchException when it is of another order
+   */
   private static double[] read(Statistics statistics, Statistic statistic, Layer layer, int order) {
     String name = statistic.tensorName(layer.weight().name());
     TensorView gram =

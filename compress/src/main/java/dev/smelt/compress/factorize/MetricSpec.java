@@ -91,6 +91,11 @@ public record MetricSpec(Kind kind, @Nullable Side side, @Nullable Double dampin
     return value;
   }
 
+  /** The damping of Gram matrices, also where the metric itself has none. */
+  public double dampingOrDefault() {
+    return damping == null ? KroneckerMetric.DEFAULT_DAMPING : damping;
+  }
+
   /** For manifests. */
   public Map<String, Object> parameters() {
     Map<String, Object> parameters = new LinkedHashMap<>();

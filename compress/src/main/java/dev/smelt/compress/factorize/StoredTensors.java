@@ -9,6 +9,7 @@ import dev.smelt.formats.UnsupportedException;
 import dev.smelt.formats.codec.FloatCodec;
 import dev.smelt.formats.storage.Scratch;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -19,15 +20,23 @@ final class StoredTensors {
   private static final int CHUNK = 1 << 20;
 
   private final Scratch scratch;
+  private final Path place;
   private final Optional<DType> dtype;
   private final Map<String, TensorView> kept = new HashMap<>();
 
   /**
+   * @param place the output, beside which they lie
    * @param dtype of all floats that are written; absent: each tensor as it was
    */
-  StoredTensors(Scratch scratch, Optional<DType> dtype) {
+  StoredTensors(Scratch scratch, Path place, Optional<DType> dtype) {
     this.scratch = scratch;
+    this.place = place;
     this.dtype = dtype;
+  }
+
+  /** The output, beside which they lie. */
+  Path place() {
+    return place;
   }
 
   /** The type in which a tensor of the model, or its factors, will be stored. */

@@ -1,0 +1,208 @@
+package dev.smelt.compress.factorize;
+
+import dev.smelt.compress.factorize.FactoredModel.LayerState.Factored;
+import dev.smelt.compress.refine.FactoredMatrix;
+import dev.smelt.compress.refine.LeastSquares;
+import dev.smelt.compress.refine.RefineOptions;
+import dev.smelt.compress.refine.Refinement;
+import dev.smelt.formats.DType;
+import dev.smelt.formats.Progress;
+import dev.smelt.formats.TensorView;
+import dev.smelt.formats.UsageException;
+import dev.smelt.formats.model.Architecture;
+import dev.smelt.formats.model.LowRank;
+import dev.smelt.formats.model.TensorRole;
+import dev.smelt.formats.storage.Scratch;
+import dev.smelt.formats.storage.Storage;
+import dev.smelt.gpu.data.Dataset;
+import dev.smelt.gpu.engine.ComputeDevice;
+import dev.smelt.gpu.engine.LinearAlgebra;
+import dev.smelt.gpu.engine.Matrix;
+import dev.smelt.gpu.network.Network;
+import dev.smelt.gpu.statistics.Statistics;
+import dev.smelt.gpu.training.TuneOptions;
+import dev.smelt.gpu.training.Tuned;
+import dev.smelt.gpu.training.Tuner;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Supplier;
+
+/** Makes factors of given ranks better than the singular vectors they began as. */
+public final class Improver {
+
+  private final ComputeDevice device;
+  private final Metric metric;
+  private final Progress progress;
+
+  public Improver(ComputeDevice device, Metric metric, Progress progress) {
+    this.device = device;
+    this.metric = metric;
+    this.progress = progress;
+  }
+
+  /**
+   * Alternates between the best A for B and the best B for A, under the Gram matrices of the
+   * layers' inputs in the statistics. Where the metric is that of these Gram matrices, factors are
+   * the best already and only what rounding cost can be won back.
+   *
+   * @param rounds of both
+   */
+  public FactoredModel refine(
+      FactoredModel model, Statistics statistics, double damping, int rounds) {
+    Map<String, Factors> improved = new LinkedHashMap<>();
+    List<Factored> factored = refinable(model);
+    try (Progress.Task task = progress.begin("refining", factored.size(), "matrices")) {
+      for (Factored one : factored) {
+        improved.put(
+            one.layer().module(), alternate(model.stored(), one, statistics, damping, rounds));
+        task.advance(1);
+      }
+    }
+    return model.with(improved);
+  }
+
+  private Factors alternate(
+      StoredTensors stored, Factored one, Statistics statistics, double damping, int rounds) {
+    Layer layer = one.layer();
+    int rank = one.factors().rank();
+    try (LinearAlgebra algebra = device.linearAlgebra()) {
+      double[] gram = GramRoot.readInputs(statistics, layer);
+      LeastSquares squares =
+          new LeastSquares(
+              algebra,
+              layer.load(algebra),
+              gram,
+              gram,
+              outputGram(layer).map(Supplier::get),
+              Math.max(damping, Double.MIN_NORMAL));
+      Matrix a = algebra.matrix(layer.out(), rank, one.factors().a().toDoubles());
+      Matrix b = algebra.matrix(rank, layer.in(), one.factors().b().toDoubles());
+      for (int round = 0; round < rounds; round++) {
+        b = squares.right(a);
+        a = squares.left(b);
+      }
+      // Once more for B as it is stored: that wins back what its rounding cost.
+      DType dtype = stored.typeOf(layer.weight());
+      TensorView right =
+          stored.of(LowRank.factorB(layer.module()), dtype, layer.shapeOfB(rank), b.toDoubles());
+      Matrix best = squares.left(algebra.matrix(rank, layer.in(), right.toDoubles()));
+      return new Factors(
+          stored.of(LowRank.factorA(layer.module()), dtype, layer.shapeOfA(rank), best.toDoubles()),
+          right);
+    }
+  }
+
+  /**
+   * Fits layer after layer to what the layers before it have become.
+   *
+   * @param original the dense network
+   * @param compressed a network of {@code model}, whose factors change
+   * @param walks over all layers
+   */
+  public FactoredModel refine(
+      FactoredModel model,
+      Network original,
+      Network compressed,
+      Dataset data,
+      RefineOptions options,
+      int walks) {
+    List<Factored> factored = refinable(model);
+    List<FactoredMatrix> matrices = new ArrayList<>();
+    for (Factored one : factored) {
+      Layer layer = one.layer();
+      matrices.add(
+          new FactoredMatrix(
+              layer.weight().name(),
+              LowRank.factorA(layer.module()),
+              LowRank.factorB(layer.module()),
+              layer::toDoubles,
+              outputGram(layer)));
+    }
+    for (int walk = 0; walk < walks; walk++) {
+      Refinement.refine(original, compressed, data, matrices, device, options, progress);
+    }
+    return fromNetwork(model, factored, compressed);
+  }
+
+  /** What a short training made of the factors, and what it went through. */
+  public record TunedModel(FactoredModel model, Tuned tuned) {}
+
+  /**
+   * Trains all factors.
+   *
+   * @param compressed a network of {@code model}, whose factors change
+   * @param teacher the dense network, where its predictions are to be learned
+   */
+  public TunedModel tune(
+      FactoredModel model,
+      Network compressed,
+      Dataset data,
+      TuneOptions options,
+      Optional<Network> teacher) {
+    List<Factored> factored = factored(model);
+    Set<String> names = new LinkedHashSet<>();
+    for (Factored one : factored) {
+      names.add(LowRank.factorA(one.layer().module()));
+      names.add(LowRank.factorB(one.layer().module()));
+    }
+    Tuned tuned = Tuner.tune(compressed, data, names, options, teacher, progress);
+    return new TunedModel(fromNetwork(model, factored, compressed), tuned);
+  }
+
+  private static FactoredModel fromNetwork(
+      FactoredModel model, List<Factored> factored, Network network) {
+    Map<String, Factors> improved = new LinkedHashMap<>();
+    try (Scratch scratch = Storage.local().scratch(model.stored().place())) {
+      for (Factored one : factored) {
+        improved.put(
+            one.layer().module(),
+            new Factors(
+                stored(
+                    model.stored(), one.layer(), network.values(one.factors().a().name(), scratch)),
+                stored(
+                    model.stored(),
+                    one.layer(),
+                    network.values(one.factors().b().name(), scratch))));
+      }
+    }
+    return model.with(improved);
+  }
+
+  private static TensorView stored(StoredTensors stored, Layer layer, TensorView values) {
+    DType dtype = stored.typeOf(layer.weight());
+    return stored.of(values.name(), dtype, values.shape(), values.toDoubles());
+  }
+
+  private Optional<Supplier<double[]>> outputGram(Layer layer) {
+    return metric instanceof KroneckerMetric kronecker
+        ? Optional.of(() -> GramRoot.readGradients(kronecker.statistics(), layer))
+        : Optional.empty();
+  }
+
+  private static List<Factored> factored(FactoredModel model) {
+    List<Factored> factored = new ArrayList<>();
+    for (FactoredModel.LayerState state : model.layers().values()) {
+      if (state instanceof Factored one) {
+        factored.add(one);
+      }
+    }
+    if (factored.isEmpty()) {
+      throw new UsageException(
+          "no factors to improve: every matrix stays dense", "leave out --refine and --tune");
+    }
+    return factored;
+  }
+
+  /** Tables have no inputs to be fitted to. */
+  private static List<Factored> refinable(FactoredModel model) {
+    Architecture architecture = Architecture.of(model.config());
+    return factored(model).stream()
+        .filter(one -> architecture.role(one.layer().weight().info()) != TensorRole.EMBEDDING)
+        .toList();
+  }
+}
