@@ -2,6 +2,7 @@ package dev.smelt.formats.model;
 
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.ModelConfig;
+import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorInfo;
 import java.util.List;
 import java.util.Map;
@@ -35,6 +36,9 @@ public record Architecture(
       return new Rule(Pattern.compile(names), role);
     }
   }
+
+  /** [out, in, kh, kw]. */
+  private static final int CONVOLUTION_AXES = 4;
 
   static final Rule FACTORS = Rule.of(".*\\.(ALinear|BLinear)\\.(weight|bias)", TensorRole.FACTOR);
   static final Rule BIASES = Rule.of(".*\\bbias|.*_bias", TensorRole.BIAS);
@@ -113,13 +117,22 @@ public record Architecture(
     return name.startsWith(prefix) ? name.substring(prefix.length()) : name;
   }
 
-  /** What the tensor is. Only matrices are {@link TensorRole#isBlockMatrix() block matrices}. */
+  private static boolean isConvolution(Shape shape) {
+    return shape.rank() == CONVOLUTION_AXES && (shape.size(1) > 1 || shape.size(0) == 1);
+  }
+
+  /**
+   * What the tensor is. Only matrices and convolutions are {@link TensorRole#isBlockMatrix() block
+   * matrices}.
+   */
   public TensorRole role(TensorInfo tensor) {
     String name = bareName(tensor.name());
     for (Rule rule : rules) {
       if (rule.names().matcher(name).matches()) {
-        boolean wrongRank = rule.role().isBlockMatrix() && !tensor.shape().isMatrix();
-        return wrongRank ? TensorRole.OTHER : rule.role();
+        if (rule.role().isBlockMatrix() && !tensor.shape().isMatrix()) {
+          return isConvolution(tensor.shape()) ? TensorRole.CONVOLUTION : TensorRole.OTHER;
+        }
+        return rule.role();
       }
     }
     return TensorRole.OTHER;

@@ -6,6 +6,11 @@ public enum TensorRole {
   LINEAR,
   /** A dense layer's matrix stored [in, out], as GPT-2's Conv1D does. */
   CONV1D,
+  /**
+   * The kernels of a two-dimensional convolution, [out, in, kh, kw]; those of a single input per
+   * output, as depthwise convolutions have, are not among them.
+   */
+  CONVOLUTION,
   /** Rows looked up by token, position or segment. */
   EMBEDDING,
   /** The layers that turn hidden states into predictions: LM head, classifier, pooler. */
@@ -20,8 +25,11 @@ public enum TensorRole {
   /** Anything else. */
   OTHER;
 
-  /** True of the matrices that compression looks at unless told otherwise. */
+  /**
+   * True of the matrices, those of convolutions included, that compression looks at unless told
+   * otherwise.
+   */
   public boolean isBlockMatrix() {
-    return this == LINEAR || this == CONV1D;
+    return this == LINEAR || this == CONV1D || this == CONVOLUTION;
   }
 }

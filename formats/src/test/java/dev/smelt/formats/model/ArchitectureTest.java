@@ -250,7 +250,7 @@ class ArchitectureTest {
     "model.layers.0.self_attn.q_proj.bias, 1, BIAS",
     "model.layers.0.mlp.down_proj.BLinear.weight, 2, FACTOR",
     "lm_head.weight, 2, HEAD",
-    "layer1.0.conv1.weight, 4, OTHER"
+    "layer1.0.conv1.weight, 4, CONVOLUTION"
   })
   void othersFollowTheGeneralRules(String name, int rank, TensorRole role) {
     assertThat(role("another", name, rank)).isEqualTo(role);
@@ -269,10 +269,10 @@ class ArchitectureTest {
   }
 
   @Test
-  void onlyMatricesInsideBlocksAreCompressed() {
+  void onlyMatricesAndConvolutionsInsideBlocksAreCompressed() {
     assertThat(TensorRole.values())
         .filteredOn(TensorRole::isBlockMatrix)
-        .containsExactly(TensorRole.LINEAR, TensorRole.CONV1D);
+        .containsExactly(TensorRole.LINEAR, TensorRole.CONV1D, TensorRole.CONVOLUTION);
   }
 
   private static TensorRole role(String model, String name, int rank) {
