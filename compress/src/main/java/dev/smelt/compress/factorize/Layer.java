@@ -1,11 +1,13 @@
 package dev.smelt.compress.factorize;
 
+import dev.smelt.formats.DType;
 import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.model.FusedPart;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
+import dev.smelt.gpu.engine.Precision;
 import java.nio.file.Path;
 import java.util.Optional;
 
@@ -27,8 +29,8 @@ public record Layer(
 
   static final String WEIGHT = ".weight";
 
-  /** [out, in, kh, kw]. */
-  static final int CONVOLUTION_AXES = 4;
+  /** Matrices with fewer elements are computed with in f64 always. */
+  private static final long SMALL = 1 << 18;
 
   public int out() {
     return part.map(one -> one.rows().size()).orElse(storedOut());
@@ -90,20 +92,22 @@ public record Layer(
     return factorElements(rank) < elements();
   }
 
+  /** The least precision that holds every value; f64 as well where that costs nothing. */
+  Precision precision() {
+    return weight.dtype() == DType.F64 || weight.elements() < SMALL ? Precision.F64 : Precision.F32;
+  }
+
+  /** As {@link #load(LinearAlgebra, Precision)}, in the layer's own precision. */
+  Matrix load(LinearAlgebra algebra) {
+    return load(algebra, precision());
+  }
+
   /**
    * W on the device, out×in.
    *
    * @throws NonFiniteException when it holds a NaN or an infinity
    */
-  Matrix load(LinearAlgebra algebra) {
-    requireFinite();
-    return select(algebra);
-  }
-
-  /**
-   * @throws NonFiniteException when the tensor holds a NaN or an infinity
-   */
-  void requireFinite() {
+  Matrix load(LinearAlgebra algebra, Precision precision) {
     weight
         .firstNonFinite()
         .ifPresent(
@@ -114,29 +118,6 @@ public record Layer(
                   "found a NaN or an infinity at index " + index,
                   "repair the model or pass --exclude " + module);
             });
-  }
-
-  private Matrix select(LinearAlgebra algebra) {
-    double[] stored = weight.toDoubles();
-    int storedOut = storedOut();
-    if (part.isPresent()) {
-      int[] rows = part.get().rows().indices();
-      return algebra.matrix(rows.length, in(), select(stored, storedOut, rows));
-    }
-    return transposed
-        ? algebra.transpose(algebra.matrix(in(), storedOut, stored))
-        : algebra.matrix(storedOut, in(), stored);
-  }
-
-  private double[] select(double[] stored, int storedOut, int[] rows) {
-    int in = in();
-    double[] selected = new double[rows.length * in];
-    for (int i = 0; i < rows.length; i++) {
-      for (int k = 0; k < in; k++) {
-        int at = transposed ? k * storedOut + rows[i] : rows[i] * in + k;
-        selected[i * in + k] = stored[at];
-      }
-    }
-    return selected;
+    return algebra.load(weight, precision, transposed);
   }
 }

@@ -23,6 +23,9 @@ public sealed interface Weight {
   /** X C⁻¹. */
   Matrix undoRight(LinearAlgebra algebra, Matrix x);
 
+  /** tr(H)/n, by how much a weight enlarges the square of noise; n is {@code size}. */
+  double meanSquare(LinearAlgebra algebra, int size);
+
   /** H = I. */
   record Identity() implements Weight {
     @Override
@@ -43,6 +46,11 @@ public sealed interface Weight {
     @Override
     public Matrix undoRight(LinearAlgebra algebra, Matrix x) {
       return x;
+    }
+
+    @Override
+    public double meanSquare(LinearAlgebra algebra, int size) {
+      return 1;
     }
   }
 
@@ -73,6 +81,15 @@ public sealed interface Weight {
       return algebra.scaleColumns(x, inverse(roots));
     }
 
+    @Override
+    public double meanSquare(LinearAlgebra algebra, int size) {
+      double sum = 0;
+      for (double root : roots) {
+        sum += root * root;
+      }
+      return sum / size;
+    }
+
     static double[] inverse(double[] values) {
       double[] inverse = new double[values.length];
       for (int i = 0; i < values.length; i++) {
@@ -83,29 +100,45 @@ public sealed interface Weight {
   }
 
   /**
-   * H = C Cᵀ with C lower triangular.
+   * H = C Cᵀ with C lower triangular. Products are taken in the precision of X, systems are solved
+   * in that of C, where its condition number is at home.
    *
    * @param root C, made in the workspace in which the weight is used
    */
   record Cholesky(Matrix root) implements Weight {
     @Override
     public Matrix left(LinearAlgebra algebra, Matrix x) {
-      return algebra.multiply(algebra.transpose(root), x);
+      try (LinearAlgebra inner = algebra.inner()) {
+        Matrix lower = inner.convert(root, x.precision());
+        return algebra.keep(inner.multiplyLowerTransposed(lower, x));
+      }
     }
 
     @Override
     public Matrix right(LinearAlgebra algebra, Matrix x) {
-      return algebra.multiply(x, root);
+      try (LinearAlgebra inner = algebra.inner()) {
+        Matrix lower = inner.convert(root, x.precision());
+        return algebra.keep(inner.multiplyLower(x, lower));
+      }
     }
 
     @Override
     public Matrix undoLeft(LinearAlgebra algebra, Matrix x) {
-      return algebra.solveLowerTransposed(root, x);
+      try (LinearAlgebra inner = algebra.inner()) {
+        Matrix solved = inner.solveLowerTransposed(root, inner.convert(x, root.precision()));
+        return algebra.keep(inner.convert(solved, x.precision()));
+      }
     }
 
     @Override
     public Matrix undoRight(LinearAlgebra algebra, Matrix x) {
-      return algebra.transpose(algebra.solveLowerTransposed(root, algebra.transpose(x)));
+      return algebra.transpose(undoLeft(algebra, algebra.transpose(x)));
+    }
+
+    @Override
+    public double meanSquare(LinearAlgebra algebra, int size) {
+      double norm = algebra.frobenius(root);
+      return norm * norm / size;
     }
   }
 }

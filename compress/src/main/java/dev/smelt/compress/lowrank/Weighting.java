@@ -13,6 +13,9 @@ import dev.smelt.gpu.engine.Matrix;
  */
 public record Weighting(Weight left, Weight right, double lossPerEnergy) {
 
+  /** Elements that are weighted at a time where only their norm is wanted. */
+  private static final int BLOCK = 1 << 24;
+
   public static final Weighting NONE = new Weighting(Weight.NONE, Weight.NONE, 1);
 
   public boolean isIdentity() {
@@ -22,6 +25,22 @@ public record Weighting(Weight left, Weight right, double lossPerEnergy) {
   /** L X R. */
   public Matrix apply(LinearAlgebra algebra, Matrix x) {
     return right.right(algebra, left.left(algebra, x));
+  }
+
+  /** ‖L X R‖, with room for one more matrix like X where L is not diagonal. */
+  double norm(LinearAlgebra algebra, Matrix x) {
+    try (LinearAlgebra inner = algebra.inner()) {
+      Matrix leftDone = left.left(inner, x);
+      int step = Math.max(1, BLOCK / x.cols());
+      double norm = 0;
+      for (int row = 0; row < x.rows(); row += step) {
+        try (LinearAlgebra block = inner.inner()) {
+          Matrix rows = block.rows(leftDone, row, Math.min(x.rows(), row + step));
+          norm = Math.hypot(norm, block.frobenius(right.right(block, rows)));
+        }
+      }
+      return norm;
+    }
   }
 
   /** L⁻¹ A. */

@@ -96,7 +96,7 @@ public final class ComputeDevice implements AutoCloseable {
 
   /** A new workspace; close it to free what was computed in it. */
   public LinearAlgebra linearAlgebra() {
-    return new LinearAlgebra(new TorchKernels(torch));
+    return new LinearAlgebra(new TorchKernels(torch.scope(), torch.functions()));
   }
 
   /** The device as the rest of this module sees it. */

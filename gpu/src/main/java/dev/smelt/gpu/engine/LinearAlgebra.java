@@ -2,18 +2,24 @@ package dev.smelt.gpu.engine;
 
 import dev.smelt.formats.LimitException;
 import dev.smelt.formats.NonFiniteException;
+import dev.smelt.formats.TensorView;
+import java.util.SplittableRandom;
 
 /**
- * A workspace of dense f64 linear algebra. Closing it frees every matrix made in it, so open one
- * per job.
+ * A workspace of dense linear algebra in f32 and f64. Closing it frees every matrix made in it, so
+ * open one per job, and an {@link #inner} one for what is needed only for a while.
  *
- * <p>Shapes are checked here, once, for every implementation. A matrix of the wrong shape is a
- * mistake of the caller and gives an {@link IllegalArgumentException} with both numbers.
+ * <p>Shapes and precisions are checked here, once, for every implementation: operands must have one
+ * precision, which is the result's. A matrix that does not fit is a mistake of the caller and gives
+ * an {@link IllegalArgumentException} with both sizes.
  */
 public final class LinearAlgebra implements AutoCloseable {
 
   /** Above it the bytes of a matrix overflow the int that the engine's buffers are sized with. */
   private static final int MAX_ELEMENTS = Integer.MAX_VALUE / Double.BYTES;
+
+  /** Elements decoded at a time: bounds the Java heap that a matrix passes through. */
+  private static final int LOAD_CHUNK = 4 << 20;
 
   private final MatrixKernels kernels;
 
@@ -27,7 +33,93 @@ public final class LinearAlgebra implements AutoCloseable {
   }
 
   /**
-   * Copies {@code rowMajor} to the device.
+   * A workspace for intermediate results. It may use the matrices of this one, and closing it frees
+   * its own, but for those handed to {@link #keep}.
+   */
+  public LinearAlgebra inner() {
+    return new LinearAlgebra(kernels.inner());
+  }
+
+  /** Lets a matrix made in an inner workspace live as long as this one. */
+  public Matrix keep(Matrix matrix) {
+    kernels.adopt(matrix);
+    return matrix;
+  }
+
+  /**
+   * Decodes a stored matrix, a few rows at a time. F32 rounds what is stored as f64.
+   *
+   * @param view of two dimensions
+   * @param transposed gives the transpose of what is stored
+   * @throws NonFiniteException at the first NaN or infinity
+   */
+  public Matrix load(TensorView view, Precision precision, boolean transposed) {
+    if (!view.shape().isMatrix()) {
+      throw new IllegalArgumentException("load: " + view.name() + " is " + view.shape());
+    }
+    int rows = Math.toIntExact(view.shape().size(0));
+    int cols = Math.toIntExact(view.shape().size(1));
+    Matrix matrix = kernels.zeros(rows, cols, precision);
+    int step = Math.max(1, LOAD_CHUNK / cols);
+    for (int row = 0; row < rows; row += step) {
+      int count = Math.min(step, rows - row) * cols;
+      switch (precision) {
+        case F32 -> {
+          float[] values = new float[count];
+          view.read((long) row * cols, count, values);
+          for (int i = 0; i < count; i++) {
+            requireFinite(view.name(), values[i], i, row, cols);
+          }
+          kernels.setRows(matrix, row, values);
+        }
+        case F64 -> {
+          double[] values = new double[count];
+          view.read((long) row * cols, count, values);
+          for (int i = 0; i < count; i++) {
+            requireFinite(view.name(), values[i], i, row, cols);
+          }
+          kernels.setRows(matrix, row, values);
+        }
+      }
+    }
+    return transposed ? kernels.transpose(matrix) : matrix;
+  }
+
+  /** I, n×n. */
+  public Matrix identity(int n, Precision precision) {
+    return kernels.identity(n, precision);
+  }
+
+  /** Independent signs, +1 or −1, always the same for one seed. */
+  public Matrix signs(int rows, int cols, long seed, Precision precision) {
+    Matrix matrix = kernels.zeros(rows, cols, precision);
+    SplittableRandom random = new SplittableRandom(seed);
+    int step = Math.max(1, LOAD_CHUNK / cols);
+    for (int row = 0; row < rows; row += step) {
+      int count = Math.min(step, rows - row) * cols;
+      double[] values = new double[count];
+      float[] rounded = new float[count];
+      long bits = 0;
+      for (int i = 0; i < count; i++) {
+        bits = i % Long.SIZE == 0 ? random.nextLong() : bits >>> 1;
+        rounded[i] = (bits & 1) == 0 ? 1 : -1;
+        values[i] = rounded[i];
+      }
+      switch (precision) {
+        case F32 -> kernels.setRows(matrix, row, rounded);
+        case F64 -> kernels.setRows(matrix, row, values);
+      }
+    }
+    return matrix;
+  }
+
+  /** The same values in another precision; the matrix itself where it has that precision. */
+  public Matrix convert(Matrix a, Precision precision) {
+    return a.precision() == precision ? a : kernels.convert(a, precision);
+  }
+
+  /**
+   * Copies {@code rowMajor} to the device, as f64.
    *
    * @throws NonFiniteException at the first NaN or infinity: no decomposition survives one
    * @throws LimitException when it has more than 2²⁸ − 1 elements
@@ -35,7 +127,7 @@ public final class LinearAlgebra implements AutoCloseable {
   public Matrix matrix(int rows, int cols, double[] rowMajor) {
     requireElements(rows, cols, rowMajor.length);
     for (int i = 0; i < rowMajor.length; i++) {
-      requireFinite(rowMajor[i], i, cols);
+      requireFinite("matrix", rowMajor[i], i, 0, cols);
     }
     return kernels.matrix(rows, cols, rowMajor);
   }
@@ -45,21 +137,88 @@ public final class LinearAlgebra implements AutoCloseable {
     requireElements(rows, cols, rowMajor.length);
     double[] wide = new double[rowMajor.length];
     for (int i = 0; i < wide.length; i++) {
-      requireFinite(rowMajor[i], i, cols);
+      requireFinite("matrix", rowMajor[i], i, 0, cols);
       wide[i] = rowMajor[i];
     }
     return kernels.matrix(rows, cols, wide);
   }
 
-  /** A Aᵀ, m×m; symmetric up to rounding. */
+  /** A Aᵀ, m×m, symmetric. */
   public Matrix gram(Matrix a) {
-    return kernels.multiply(a, kernels.transpose(a));
+    return gram(a, a.precision());
+  }
+
+  /** A Aᵀ, m×m, symmetric, with products and sums in {@code precision}. */
+  public Matrix gram(Matrix a, Precision precision) {
+    return kernels.gram(a, precision);
   }
 
   /** A B, m×n for A m×k and B k×n. */
   public Matrix multiply(Matrix a, Matrix b) {
     requireEqual("multiply: columns of A against rows of B", a.cols(), b.rows());
+    requireEqual("multiply", a, b);
     return kernels.multiply(a, b);
+  }
+
+  /** X L, m×n, for X m×n and L n×n, lower triangular with zeros above; half of a full product. */
+  public Matrix multiplyLower(Matrix x, Matrix lower) {
+    requireSquare("multiplyLower", lower);
+    requireEqual("multiplyLower: columns of X against rows of L", x.cols(), lower.rows());
+    requireEqual("multiplyLower", x, lower);
+    return kernels.multiplyLower(x, lower);
+  }
+
+  /** Lᵀ X, m×n, for X m×n and L m×m, lower triangular with zeros above; half of a full product. */
+  public Matrix multiplyLowerTransposed(Matrix lower, Matrix x) {
+    requireSquare("multiplyLowerTransposed", lower);
+    requireEqual("multiplyLowerTransposed: rows of L against rows of X", lower.rows(), x.rows());
+    requireEqual("multiplyLowerTransposed", lower, x);
+    return kernels.multiplyLowerTransposed(lower, x);
+  }
+
+  /** Whether rough products are faster on this device than those of f32. */
+  public boolean roughIsFaster() {
+    return kernels.roughIsFaster();
+  }
+
+  /** AB, as {@link #multiply}; F32 operands and the result may be rounded to bf16. */
+  public Matrix multiplyRoughly(Matrix a, Matrix b) {
+    requireEqual("multiplyRoughly: columns of A against rows of B", a.cols(), b.rows());
+    requireEqual("multiplyRoughly", a, b);
+    return a.precision() == Precision.F32 && kernels.roughIsFaster()
+        ? kernels.multiplyRoughly(a, b)
+        : kernels.multiply(a, b);
+  }
+
+  /**
+   * T_d((2G − b)/b) V, n×l, with the Chebyshev polynomial T_d: eigenvectors of G with eigenvalues
+   * in [0, b] are multiplied by at most 1, those above by more.
+   *
+   * @param g G, n×n, symmetric
+   * @param v V, n×l
+   * @param edge b > 0
+   * @param degree d ≥ 1
+   * @param rough whether F32 products may be taken of values rounded to bf16, where that is faster
+   */
+  public Matrix chebyshev(Matrix g, Matrix v, double edge, int degree, boolean rough) {
+    requireSquare("chebyshev", g);
+    requireEqual("chebyshev: columns of G against rows of V", g.cols(), v.rows());
+    requireEqual("chebyshev", g, v);
+    if (!(edge > 0) || degree < 1) {
+      throw new IllegalArgumentException("chebyshev: edge " + edge + ", degree " + degree);
+    }
+    boolean roughly = rough && g.precision() == Precision.F32 && kernels.roughIsFaster();
+    return kernels.chebyshev(g, v, edge, degree, roughly);
+  }
+
+  /** αAB + βC, m×n for A m×k, B k×n and C m×n. */
+  public Matrix multiplyAdd(double alpha, Matrix a, Matrix b, double beta, Matrix c) {
+    requireEqual("multiplyAdd: columns of A against rows of B", a.cols(), b.rows());
+    requireEqual("multiplyAdd: rows of A against rows of C", a.rows(), c.rows());
+    requireEqual("multiplyAdd: columns of B against columns of C", b.cols(), c.cols());
+    requireEqual("multiplyAdd", a, b);
+    requireEqual("multiplyAdd", a, c);
+    return kernels.multiplyAdd(alpha, a, b, beta, c);
   }
 
   /** Aᵀ. */
@@ -71,6 +230,7 @@ public final class LinearAlgebra implements AutoCloseable {
   public Matrix subtract(Matrix a, Matrix b) {
     requireEqual("subtract: rows of A against rows of B", a.rows(), b.rows());
     requireEqual("subtract: columns of A against columns of B", a.cols(), b.cols());
+    requireEqual("subtract", a, b);
     return kernels.subtract(a, b);
   }
 
@@ -95,12 +255,21 @@ public final class LinearAlgebra implements AutoCloseable {
     return kernels.leadingColumns(a, count);
   }
 
-  /** ‖A‖ = √Σ aᵢⱼ², without overflow or underflow of the squares. */
+  /** Rows {@code from … to − 1}, at least one. */
+  public Matrix rows(Matrix a, int from, int to) {
+    if (from < 0 || to <= from || to > a.rows()) {
+      throw new IllegalArgumentException(
+          "rows: expected a range in 0 to " + a.rows() + ", found " + from + " to " + to);
+    }
+    return kernels.rows(a, from, to);
+  }
+
+  /** ‖A‖ = √Σ aᵢⱼ², summed in f64 without overflow or underflow of the squares. */
   public double frobenius(Matrix a) {
     return kernels.frobenius(a);
   }
 
-  /** √Σⱼ aᵢⱼ² for every row i. */
+  /** √Σⱼ aᵢⱼ² for every row i, summed in f64. */
   public double[] rowNorms(Matrix a) {
     return kernels.rowNorms(a);
   }
@@ -139,13 +308,23 @@ public final class LinearAlgebra implements AutoCloseable {
   public Matrix solve(Matrix a, Matrix b) {
     requireSquare("solve", a);
     requireEqual("solve: rows of A against rows of B", a.rows(), b.rows());
+    requireEqual("solve", a, b);
     return kernels.solve(a, b);
+  }
+
+  /** X with L X = B; L lower triangular n×n with a diagonal without zeros, B n×k. */
+  public Matrix solveLower(Matrix lower, Matrix b) {
+    requireSquare("solveLower", lower);
+    requireEqual("solveLower: rows of L against rows of B", lower.rows(), b.rows());
+    requireEqual("solveLower", lower, b);
+    return kernels.solveLower(lower, b);
   }
 
   /** X with Lᵀ X = B; L lower triangular n×n with a diagonal without zeros, B n×k. */
   public Matrix solveLowerTransposed(Matrix lower, Matrix b) {
     requireSquare("solveLowerTransposed", lower);
     requireEqual("solveLowerTransposed: rows of L against rows of B", lower.rows(), b.rows());
+    requireEqual("solveLowerTransposed", lower, b);
     return kernels.solveLowerTransposed(lower, b);
   }
 
@@ -175,11 +354,11 @@ public final class LinearAlgebra implements AutoCloseable {
     }
   }
 
-  private static void requireFinite(double value, int index, int cols) {
+  private static void requireFinite(String name, double value, int index, int firstRow, int cols) {
     if (!Double.isFinite(value)) {
       throw new NonFiniteException(
           "matrix value is not finite",
-          "row " + index / cols + ", column " + index % cols,
+          name + ", row " + (firstRow + index / cols) + ", column " + index % cols,
           "is " + value,
           "repair the tensor it came from");
     }
@@ -192,6 +371,13 @@ public final class LinearAlgebra implements AutoCloseable {
   private static void requireEqual(String what, int expected, int found) {
     if (expected != found) {
       throw new IllegalArgumentException(what + ": " + expected + " and " + found);
+    }
+  }
+
+  private static void requireEqual(String operation, Matrix a, Matrix b) {
+    if (a.precision() != b.precision()) {
+      throw new IllegalArgumentException(
+          operation + ": precisions " + a.precision() + " and " + b.precision());
     }
   }
 }

@@ -1,11 +1,13 @@
 package dev.smelt.gpu.engine;
 
-/** A dense f64 matrix on the device; it lives as long as the {@link LinearAlgebra} it came from. */
+/** A dense matrix on the device; it lives as long as the {@link LinearAlgebra} that owns it. */
 public interface Matrix {
 
   int rows();
 
   int cols();
+
+  Precision precision();
 
   /** Row-major copy. */
   double[] toDoubles();

@@ -4,16 +4,25 @@ import java.util.Arrays;
 
 /**
  * Linear algebra in plain Java, written to be read: the oracle for {@link TorchKernels}. All loops
- * are O(n³) over row-major arrays.
+ * are O(n³) over row-major arrays. Every operation works in f64 and rounds its result once to the
+ * precision it has.
  */
 final class ReferenceKernels implements MatrixKernels {
 
   /** A row-major matrix that nobody else writes to. */
   @SuppressWarnings("ArrayRecordComponent") // compared by no one
-  record Dense(int rows, int cols, double[] values) implements Matrix {
+  record Dense(int rows, int cols, double[] values, Precision precision) implements Matrix {
 
     static Dense zeros(int rows, int cols) {
-      return new Dense(rows, cols, new double[rows * cols]);
+      return new Dense(rows, cols, new double[rows * cols], Precision.F64);
+    }
+
+    /** Rounds in place. */
+    Dense as(Precision wanted) {
+      for (int i = 0; wanted == Precision.F32 && i < values.length; i++) {
+        values[i] = (float) values[i];
+      }
+      return new Dense(rows, cols, values, wanted);
     }
 
     double at(int i, int j) {
@@ -25,7 +34,7 @@ final class ReferenceKernels implements MatrixKernels {
     }
 
     Dense copy() {
-      return new Dense(rows, cols, values.clone());
+      return new Dense(rows, cols, values.clone(), precision);
     }
 
     Dense transposed() {
@@ -46,13 +55,104 @@ final class ReferenceKernels implements MatrixKernels {
 
   @Override
   public Matrix matrix(int rows, int cols, double[] rowMajor) {
-    return new Dense(rows, cols, rowMajor.clone());
+    return new Dense(rows, cols, rowMajor.clone(), Precision.F64);
+  }
+
+  @Override
+  public MatrixKernels inner() {
+    return new ReferenceKernels();
+  }
+
+  @Override
+  public void adopt(Matrix matrix) {
+    // The garbage collector owns these matrices.
+  }
+
+  @Override
+  public Matrix zeros(int rows, int cols, Precision precision) {
+    return Dense.zeros(rows, cols).as(precision);
+  }
+
+  @Override
+  public Matrix identity(int n, Precision precision) {
+    Dense identity = Dense.zeros(n, n);
+    for (int i = 0; i < n; i++) {
+      identity.set(i, i, 1);
+    }
+    return identity.as(precision);
+  }
+
+  @Override
+  public void setRows(Matrix target, int firstRow, double[] rowMajor) {
+    double[] values = ((Dense) target).values();
+    System.arraycopy(rowMajor, 0, values, firstRow * target.cols(), rowMajor.length);
+  }
+
+  @Override
+  public void setRows(Matrix target, int firstRow, float[] rowMajor) {
+    double[] values = ((Dense) target).values();
+    for (int i = 0; i < rowMajor.length; i++) {
+      values[firstRow * target.cols() + i] = rowMajor[i];
+    }
+  }
+
+  @Override
+  public Matrix convert(Matrix a, Precision precision) {
+    return ((Dense) a).copy().as(precision);
   }
 
   @Override
   public Matrix multiply(Matrix left, Matrix right) {
-    Dense a = (Dense) left;
-    Dense b = (Dense) right;
+    return product((Dense) left, (Dense) right).as(left.precision());
+  }
+
+  @Override
+  public Matrix multiplyLower(Matrix x, Matrix lower) {
+    return multiply(x, lower);
+  }
+
+  @Override
+  public Matrix multiplyLowerTransposed(Matrix lower, Matrix x) {
+    return multiply(transpose(lower), x);
+  }
+
+  @Override
+  public boolean roughIsFaster() {
+    return false;
+  }
+
+  @Override
+  public Matrix multiplyRoughly(Matrix a, Matrix b) {
+    return multiply(a, b);
+  }
+
+  @Override
+  public Matrix chebyshev(Matrix g, Matrix v, double edge, int degree, boolean rough) {
+    Matrix before = v;
+    Matrix now = multiplyAdd(2 / edge, g, v, -1, v);
+    for (int i = 1; i < degree; i++) {
+      Matrix next = subtract(multiplyAdd(4 / edge, g, now, -2, now), before);
+      before = now;
+      now = next;
+    }
+    return now;
+  }
+
+  @Override
+  public Matrix multiplyAdd(double alpha, Matrix left, Matrix right, double beta, Matrix add) {
+    Dense sum = product((Dense) left, (Dense) right);
+    for (int i = 0; i < sum.values().length; i++) {
+      sum.values()[i] = alpha * sum.values()[i] + beta * ((Dense) add).values()[i];
+    }
+    return sum.as(left.precision());
+  }
+
+  @Override
+  public Matrix gram(Matrix a, Precision precision) {
+    return product((Dense) a, ((Dense) a).transposed()).as(precision);
+  }
+
+  private static Dense product(Dense a, Dense b) {
     Dense c = Dense.zeros(a.rows(), b.cols());
     for (int i = 0; i < a.rows(); i++) {
       for (int k = 0; k < a.cols(); k++) {
@@ -66,7 +166,7 @@ final class ReferenceKernels implements MatrixKernels {
 
   @Override
   public Matrix transpose(Matrix a) {
-    return ((Dense) a).transposed();
+    return ((Dense) a).transposed().as(a.precision());
   }
 
   @Override
@@ -76,7 +176,7 @@ final class ReferenceKernels implements MatrixKernels {
     for (int i = 0; i < b.length; i++) {
       c.values()[i] -= b[i];
     }
-    return c;
+    return c.as(left.precision());
   }
 
   @Override
@@ -85,7 +185,7 @@ final class ReferenceKernels implements MatrixKernels {
     for (int i = 0; i < c.values().length; i++) {
       c.values()[i] *= factors[i / c.cols()];
     }
-    return c;
+    return c.as(a.precision());
   }
 
   @Override
@@ -94,7 +194,7 @@ final class ReferenceKernels implements MatrixKernels {
     for (int i = 0; i < c.values().length; i++) {
       c.values()[i] *= factors[i % c.cols()];
     }
-    return c;
+    return c.as(a.precision());
   }
 
   @Override
@@ -104,7 +204,13 @@ final class ReferenceKernels implements MatrixKernels {
     for (int i = 0; i < a.rows(); i++) {
       System.arraycopy(a.values(), i * a.cols(), c.values(), i * count, count);
     }
-    return c;
+    return c.as(a.precision());
+  }
+
+  @Override
+  public Matrix rows(Matrix a, int from, int to) {
+    double[] values = Arrays.copyOfRange(((Dense) a).values(), from * a.cols(), to * a.cols());
+    return new Dense(to - from, a.cols(), values, a.precision());
   }
 
   @Override
@@ -124,32 +230,44 @@ final class ReferenceKernels implements MatrixKernels {
 
   @Override
   public Eigen eigh(Matrix symmetric) {
-    return Jacobi.eigh((Dense) symmetric);
+    Eigen eigen = Jacobi.eigh((Dense) symmetric);
+    return new Eigen(eigen.values(), rounded(eigen.vectors(), symmetric));
   }
 
   @Override
   public Svd svd(Matrix a) {
-    return Jacobi.svd((Dense) a);
+    Svd svd = Jacobi.svd((Dense) a);
+    return new Svd(rounded(svd.u(), a), svd.s(), rounded(svd.vt(), a));
   }
 
   @Override
   public Qr qr(Matrix a) {
-    return Triangular.qr((Dense) a);
+    Qr qr = Triangular.qr((Dense) a);
+    return new Qr(rounded(qr.q(), a), rounded(qr.r(), a));
   }
 
   @Override
   public Matrix cholesky(Matrix spd) {
-    return Triangular.cholesky((Dense) spd);
+    return rounded(Triangular.cholesky((Dense) spd), spd);
   }
 
   @Override
   public Matrix solve(Matrix a, Matrix b) {
-    return Triangular.solve((Dense) a, (Dense) b);
+    return rounded(Triangular.solve((Dense) a, (Dense) b), a);
+  }
+
+  @Override
+  public Matrix solveLower(Matrix lower, Matrix b) {
+    return rounded(Triangular.solveLower((Dense) lower, (Dense) b), b);
   }
 
   @Override
   public Matrix solveLowerTransposed(Matrix lower, Matrix b) {
-    return Triangular.solveLowerTransposed((Dense) lower, (Dense) b);
+    return rounded(Triangular.solveLowerTransposed((Dense) lower, (Dense) b), b);
+  }
+
+  private static Matrix rounded(Matrix result, Matrix operand) {
+    return ((Dense) result).as(operand.precision());
   }
 
   @Override

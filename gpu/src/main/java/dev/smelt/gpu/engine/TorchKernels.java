@@ -3,20 +3,27 @@ package dev.smelt.gpu.engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import dev.smelt.gpu.torch.ScriptFunctions;
-import dev.smelt.gpu.torch.TorchDevice;
+import dev.smelt.gpu.torch.Tensors;
 import java.util.List;
 
 /** Linear algebra on the device, through libtorch's LAPACK, MAGMA or cuSOLVER. */
 final class TorchKernels implements MatrixKernels {
 
+  /** Rows of a Gram matrix computed at once: half of its products are saved by symmetry. */
+  private static final int GRAM_ROWS = 512;
+
+  /** Columns converted at once where a Gram matrix is wider than its operand. */
+  private static final int GRAM_COLS = 2048;
+
   private final NDManager scope;
   private final ScriptFunctions functions;
 
-  TorchKernels(TorchDevice device) {
-    this.scope = device.scope();
-    this.functions = device.functions();
+  TorchKernels(NDManager scope, ScriptFunctions functions) {
+    this.scope = scope;
+    this.functions = functions;
   }
 
   private record TorchMatrix(NDArray array) implements Matrix {
@@ -32,8 +39,26 @@ final class TorchKernels implements MatrixKernels {
     }
 
     @Override
+    public Precision precision() {
+      return array.getDataType() == DataType.FLOAT32 ? Precision.F32 : Precision.F64;
+    }
+
+    @Override
     public double[] toDoubles() {
-      return array.toDoubleArray();
+      if (precision() == Precision.F64) {
+        return array.toDoubleArray();
+      }
+      float[] values = array.toFloatArray();
+      double[] wide = new double[values.length];
+      for (int i = 0; i < values.length; i++) {
+        wide[i] = values[i];
+      }
+      return wide;
+    }
+
+    @Override
+    public float[] toFloats() {
+      return precision() == Precision.F32 ? array.toFloatArray() : Matrix.super.toFloats();
     }
   }
 
@@ -41,43 +66,159 @@ final class TorchKernels implements MatrixKernels {
     return ((TorchMatrix) matrix).array();
   }
 
+  /** DJL gives results to the owner of the first operand, which may be another scope. */
+  private Matrix own(NDArray result) {
+    result.attach(scope);
+    return new TorchMatrix(result);
+  }
+
+  private static DataType type(Precision precision) {
+    return switch (precision) {
+      case F32 -> DataType.FLOAT32;
+      case F64 -> DataType.FLOAT64;
+    };
+  }
+
+  @Override
+  public MatrixKernels inner() {
+    return new TorchKernels(scope.newSubManager(), functions);
+  }
+
+  @Override
+  public void adopt(Matrix matrix) {
+    array(matrix).attach(scope);
+  }
+
   @Override
   public Matrix matrix(int rows, int cols, double[] rowMajor) {
-    return new TorchMatrix(scope.create(rowMajor, new Shape(rows, cols)));
+    return own(scope.create(rowMajor, new Shape(rows, cols)));
+  }
+
+  @Override
+  public Matrix zeros(int rows, int cols, Precision precision) {
+    return own(scope.zeros(new Shape(rows, cols), type(precision)));
+  }
+
+  @Override
+  public Matrix identity(int n, Precision precision) {
+    return own(scope.eye(n, n, 0, type(precision)));
+  }
+
+  @Override
+  public void setRows(Matrix target, int firstRow, double[] rowMajor) {
+    try (NDArray chunk = scope.create(rowMajor)) {
+      setRows(target, firstRow, chunk);
+    }
+  }
+
+  @Override
+  public void setRows(Matrix target, int firstRow, float[] rowMajor) {
+    try (NDArray chunk = scope.create(rowMajor)) {
+      setRows(target, firstRow, chunk);
+    }
+  }
+
+  private static void setRows(Matrix target, int firstRow, NDArray chunk) {
+    long rows = chunk.size() / target.cols();
+    try (NDArray shaped = chunk.reshape(rows, target.cols())) {
+      array(target).set(new NDIndex().addSliceDim(firstRow, firstRow + rows), shaped);
+    }
+  }
+
+  @Override
+  public Matrix convert(Matrix a, Precision precision) {
+    return own(array(a).toType(type(precision), true));
   }
 
   @Override
   public Matrix multiply(Matrix a, Matrix b) {
-    return new TorchMatrix(array(a).matMul(array(b)));
+    return own(array(a).matMul(array(b)));
+  }
+
+  @Override
+  public Matrix multiplyLower(Matrix x, Matrix lower) {
+    return own(functions.call(scope, "multiply_lower", array(x), array(lower)));
+  }
+
+  @Override
+  public Matrix multiplyLowerTransposed(Matrix lower, Matrix x) {
+    return own(functions.call(scope, "multiply_lower_transposed", array(lower), array(x)));
+  }
+
+  @Override
+  public boolean roughIsFaster() {
+    return scope.getDevice().isGpu() || Processor.multipliesBf16();
+  }
+
+  @Override
+  public Matrix multiplyRoughly(Matrix a, Matrix b) {
+    return own(functions.call(scope, "multiply_roughly", array(a), array(b)));
+  }
+
+  @Override
+  public Matrix chebyshev(Matrix g, Matrix v, double edge, int degree, boolean rough) {
+    try (NDArray factors = scope.create(new double[] {edge, degree, rough ? 1 : 0})) {
+      return own(functions.call(scope, "chebyshev", array(g), array(v), factors));
+    }
+  }
+
+  @Override
+  public Matrix multiplyAdd(double alpha, Matrix a, Matrix b, double beta, Matrix c) {
+    try (NDArray factors = scope.create(new double[] {alpha, beta})) {
+      return own(functions.call(scope, "multiply_add", array(c), array(a), array(b), factors));
+    }
+  }
+
+  @Override
+  public Matrix gram(Matrix a, Precision precision) {
+    int width = precision == a.precision() ? a.cols() : GRAM_COLS;
+    Matrix total = zeros(a.rows(), a.rows(), precision);
+    try (NDArray blocks = Tensors.ofInts(scope, new int[] {GRAM_ROWS, width}, 2);
+        NDArray _ = functions.call(scope, "add_gram", array(total), array(a), blocks)) {
+      return total;
+    }
   }
 
   @Override
   public Matrix transpose(Matrix a) {
-    return new TorchMatrix(array(a).transpose());
+    return own(array(a).transpose());
   }
 
   @Override
   public Matrix subtract(Matrix a, Matrix b) {
-    return new TorchMatrix(array(a).sub(array(b)));
+    return own(array(a).sub(array(b)));
   }
 
   @Override
   public Matrix scaleRows(Matrix a, double[] factors) {
-    try (NDArray column = scope.create(factors, new Shape(factors.length, 1))) {
-      return new TorchMatrix(array(a).mul(column));
+    try (NDArray column = factors(a, factors, new Shape(factors.length, 1))) {
+      return own(array(a).mul(column));
     }
   }
 
   @Override
   public Matrix scaleColumns(Matrix a, double[] factors) {
-    try (NDArray row = scope.create(factors, new Shape(1, factors.length))) {
-      return new TorchMatrix(array(a).mul(row));
+    try (NDArray row = factors(a, factors, new Shape(1, factors.length))) {
+      return own(array(a).mul(row));
+    }
+  }
+
+  private NDArray factors(Matrix a, double[] factors, Shape shape) {
+    try (NDArray wide = scope.create(factors, shape)) {
+      NDArray rounded = wide.toType(type(a.precision()), true);
+      rounded.attach(scope);
+      return rounded;
     }
   }
 
   @Override
   public Matrix leadingColumns(Matrix a, int count) {
-    return new TorchMatrix(array(a).get(new NDIndex(":, :{}", count)));
+    return own(array(a).get(new NDIndex(":, :{}", count)));
+  }
+
+  @Override
+  public Matrix rows(Matrix a, int from, int to) {
+    return own(array(a).get(new NDIndex().addSliceDim(from, to)));
   }
 
   @Override
@@ -92,29 +233,29 @@ final class TorchKernels implements MatrixKernels {
   /** Each row is divided by its largest magnitude, so that no square leaves the range of f64. */
   @Override
   public double[] rowNorms(Matrix a) {
-    try (NDManager temporary = scope.newSubManager()) {
-      NDArray x = array(a).abs();
-      x.attach(temporary);
-      NDArray largest = x.max(new int[] {1}, true);
-      NDArray divisor = largest.add(largest.eq(0));
-      return x.div(divisor).square().sum(new int[] {1}, true).sqrt().mul(largest).toDoubleArray();
+    try (NDArray norms = functions.call(scope, "row_norms", array(a))) {
+      return norms.toDoubleArray();
     }
   }
 
   @Override
   public Eigen eigh(Matrix symmetric) {
     List<NDArray> parts = functions.callForTuple(scope, "eigh", array(symmetric));
-    try (NDArray values = parts.get(0)) {
-      return new Eigen(values.toDoubleArray(), new TorchMatrix(parts.get(1)));
-    }
+    return new Eigen(vector(parts.get(0)), new TorchMatrix(parts.get(1)));
   }
 
   @Override
   public Svd svd(Matrix a) {
     List<NDArray> parts = functions.callForTuple(scope, "svd", array(a));
-    try (NDArray values = parts.get(1)) {
-      return new Svd(
-          new TorchMatrix(parts.get(0)), values.toDoubleArray(), new TorchMatrix(parts.get(2)));
+    return new Svd(
+        new TorchMatrix(parts.get(0)), vector(parts.get(1)), new TorchMatrix(parts.get(2)));
+  }
+
+  /** Takes the values out of an array and closes it. */
+  private static double[] vector(NDArray values) {
+    try (values;
+        NDArray wide = values.toType(DataType.FLOAT64, true)) {
+      return wide.toDoubleArray();
     }
   }
 
@@ -129,6 +270,7 @@ final class TorchKernels implements MatrixKernels {
     List<NDArray> parts = functions.callForTuple(scope, "cholesky", array(spd));
     int failed = info(parts);
     if (failed != 0) {
+      parts.get(0).close();
       throw new NotPositiveDefiniteException(failed, spd.rows());
     }
     return new TorchMatrix(parts.get(0));
@@ -142,6 +284,11 @@ final class TorchKernels implements MatrixKernels {
       throw new SingularMatrixException(failed, a.rows());
     }
     return new TorchMatrix(parts.get(0));
+  }
+
+  @Override
+  public Matrix solveLower(Matrix lower, Matrix b) {
+    return new TorchMatrix(functions.call(scope, "solve_lower", array(lower), array(b)));
   }
 
   @Override

@@ -29,6 +29,20 @@ final class Triangular {
     return l;
   }
 
+  /** X with L X = B, from the first row down. */
+  static Dense solveLower(Dense lower, Dense right) {
+    Dense x = right.copy();
+    for (int k = 0; k < lower.rows(); k++) {
+      for (int j = 0; j < x.cols(); j++) {
+        x.set(k, j, x.at(k, j) / lower.at(k, k));
+      }
+      for (int i = k + 1; i < lower.rows(); i++) {
+        subtractRow(x, i, k, lower.at(i, k));
+      }
+    }
+    return x;
+  }
+
   /** X with Lᵀ X = B, from the last row up. */
   static Dense solveLowerTransposed(Dense lower, Dense right) {
     Dense x = right.copy();

@@ -47,6 +47,68 @@ public final class ScriptFunctions implements AutoCloseable {
           return (x, info)
         def solve_lower_transposed(self: __torch__.Functions, l: Tensor, b: Tensor) -> Tensor:
           return torch.linalg_solve_triangular(torch.t(l), b, upper=True, left=True, unitriangular=False)
+        def solve_lower(self: __torch__.Functions, l: Tensor, b: Tensor) -> Tensor:
+          return torch.linalg_solve_triangular(l, b, upper=False, left=True, unitriangular=False)
+        def multiply_lower(self: __torch__.Functions, x: Tensor, l: Tensor) -> Tensor:
+          h = 512
+          parts = annotate(List[Tensor], [])
+          for j in range(torch.floordiv(torch.size(l, 0) + h - 1, h)):
+            y = torch.slice(x, 1, j * h)
+            c = torch.slice(torch.slice(l, 0, j * h), 1, j * h, (j + 1) * h)
+            p = torch.append(parts, torch.mm(y, c))
+          return torch.cat(parts, 1)
+        def multiply_lower_transposed(self: __torch__.Functions, l: Tensor, x: Tensor) -> Tensor:
+          h = 512
+          parts = annotate(List[Tensor], [])
+          for i in range(torch.floordiv(torch.size(l, 0) + h - 1, h)):
+            y = torch.slice(x, 0, i * h)
+            c = torch.slice(torch.slice(l, 0, i * h), 1, i * h, (i + 1) * h)
+            p = torch.append(parts, torch.mm(torch.t(c), y))
+          return torch.cat(parts, 0)
+        def multiply_roughly(self: __torch__.Functions, a: Tensor, b: Tensor) -> Tensor:
+          return torch.to(torch.mm(torch.to(a, 15), torch.to(b, 15)), a)
+        def chebyshev(self: __torch__.Functions, g: Tensor, v: Tensor, factors: Tensor) -> Tensor:
+          degree = int(torch.select(factors, 0, 1))
+          h = torch.mul(g, 2.0 / float(torch.select(factors, 0, 0)))
+          h0 = torch.sub_(torch.diagonal(h), 1)
+          y0 = v
+          if torch.gt(int(torch.select(factors, 0, 2)), 0):
+            h = torch.to(h, 15)
+            y0 = torch.to(v, 15)
+          y1 = torch.mm(h, y0)
+          for i in range(degree - 1):
+            y2 = torch.addmm(y0, h, y1, beta=-1, alpha=2)
+            y0 = y1
+            y1 = y2
+          return torch.to(y1, v)
+        def multiply_add(self: __torch__.Functions, c: Tensor, a: Tensor, b: Tensor, factors: Tensor) -> Tensor:
+          return torch.addmm(c, a, b, beta=float(torch.select(factors, 0, 1)), alpha=float(torch.select(factors, 0, 0)))
+        def add_gram(self: __torch__.Functions, total: Tensor, x: Tensor, block: Tensor) -> Tensor:
+          h = int(torch.select(block, 0, 0))
+          w = int(torch.select(block, 0, 1))
+          n = torch.size(x, 0)
+          for c in range(torch.floordiv(torch.size(x, 1) + w - 1, w)):
+            y = torch.to(torch.slice(x, 1, c * w, (c + 1) * w), total)
+            for i in range(torch.floordiv(n + h - 1, h)):
+              g = torch.slice(torch.slice(total, 0, i * h, (i + 1) * h), 1, 0, (i + 1) * h)
+              l = torch.slice(y, 0, i * h, (i + 1) * h)
+              r = torch.slice(y, 0, 0, (i + 1) * h)
+              g0 = torch.addmm_(g, l, torch.t(r))
+          for i in range(torch.floordiv(n + h - 1, h)):
+            below = torch.slice(torch.slice(total, 0, i * h, (i + 1) * h), 1, 0, i * h)
+            above = torch.slice(torch.slice(total, 0, 0, i * h), 1, i * h, (i + 1) * h)
+            g1 = torch.copy_(above, torch.t(below))
+          return total
+        def row_norms(self: __torch__.Functions, x: Tensor) -> Tensor:
+          h = torch.floordiv(1000000, torch.size(x, 1)) + 1
+          parts = annotate(List[Tensor], [])
+          for i in range(torch.floordiv(torch.size(x, 0) + h - 1, h)):
+            y = torch.to(torch.slice(x, 0, i * h, (i + 1) * h), 7)
+            m = torch.amax(torch.abs(y), [1], True)
+            z = torch.div(y, torch.add(m, torch.eq(m, 0)))
+            s = torch.mul(torch.sqrt(torch.sum(torch.mul_(z, z), [1], True)), m)
+            p = torch.append(parts, torch.reshape(s, [-1]))
+          return torch.cat(parts)
         def gelu_tanh(self: __torch__.Functions, x: Tensor) -> Tensor:
           return torch.gelu(x, approximate="tanh")
         def silu(self: __torch__.Functions, x: Tensor) -> Tensor:
