@@ -29,6 +29,11 @@ final class RandomRoute {
   /** Smaller matrices are left to the eigensolver, which is fast on them. */
   private static final int SMALLEST_SIDE = 1024;
 
+  /** Where the rank is a small share of the side, the subspace is cheap on smaller ones too. */
+  private static final int SMALLEST_SIDE_OF_THIN = 256;
+
+  private static final double THIN_SHARE = 0.0625;
+
   /** How often a subspace that is not good enough is turned further. */
   private static final int MORE_ATTEMPTS = 1;
 
@@ -38,8 +43,9 @@ final class RandomRoute {
 
   /** Whether this route is the fastest for a matrix with sides m ≤ n. */
   static boolean suits(int m, int rank) {
-    return columns(m, rank) < m
-        && (rank <= LARGEST_SHARE * m && m >= SMALLEST_SIDE || 16L * rank <= m && m >= 256);
+    boolean half = m >= SMALLEST_SIDE && rank <= LARGEST_SHARE * m;
+    boolean thin = m >= SMALLEST_SIDE_OF_THIN && rank <= THIN_SHARE * m;
+    return (half || thin) && columns(m, rank) < m;
   }
 
   /** l: columns of the subspace. */

@@ -8,6 +8,7 @@ import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
 import dev.smelt.gpu.engine.Precision;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
@@ -26,12 +27,13 @@ class RouteTest {
 
   private static final double DOUBLE_ROUNDING = 1e-13;
 
-  private enum Kind {
+  enum Kind {
     NONE,
     DIAGONAL,
     CHOLESKY
   }
 
+  @SuppressWarnings("ArrayRecordComponent") // read-only
   private record Case(String name, double[][] w, int rank) {
     @Override
     public String toString() {
@@ -259,7 +261,7 @@ class RouteTest {
   private static double[][] columns(double[][] a, int count) {
     double[][] columns = new double[a.length][];
     for (int i = 0; i < a.length; i++) {
-      columns[i] = java.util.Arrays.copyOf(a[i], count);
+      columns[i] = Arrays.copyOf(a[i], count);
     }
     return columns;
   }
