@@ -3,21 +3,17 @@ package dev.smelt.bench;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 
 /**
  * The largest resident size of the launcher's process, mapped files included, while it estimates
- * diagonal Fisher information of a BERT with 110 million parameters. Linux only: the kernel keeps
- * the figure in /proc.
+ * diagonal Fisher information of a BERT with 110 million parameters.
  */
 final class MemoryBench {
 
   private static final int LENGTH = 512;
-  private static final String PEAK = "VmHWM:";
 
   private MemoryBench() {}
 
@@ -32,12 +28,14 @@ final class MemoryBench {
         RandomBert.makeData(data, examples, LENGTH);
         for (List<String> limit : List.of(List.<String>of(), List.of("--memory", "4G"))) {
           Path statistics = folder.path().resolve("f.safetensors");
-          measure(
-              String.join(" ", limit),
+          PeakMemory measured =
+              PeakMemory.of(command(launcher, model, data, statistics, limit), List.of());
+          out.printf(
+              "| %s | %d | %,d | %.1f |%n",
+              limit.isEmpty() ? "defaults" : String.join(" ", limit),
               examples,
-              new ProcessBuilder(
-                  command(launcher, model, data, statistics, limit).toArray(String[]::new)),
-              out);
+              measured.megabytes(),
+              measured.seconds());
         }
       }
     } catch (IOException e) {
@@ -61,48 +59,5 @@ final class MemoryBench {
                 statistics.toString()));
     command.addAll(limit);
     return command;
-  }
-
-  private static void measure(String limit, int examples, ProcessBuilder command, PrintStream out)
-      throws IOException {
-    long start = System.nanoTime();
-    Process process =
-        command
-            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-            .redirectError(ProcessBuilder.Redirect.INHERIT)
-            .start();
-    Path status = Path.of("/proc", String.valueOf(process.pid()), "status");
-    long peak = 0;
-    try {
-      while (!process.waitFor(50, TimeUnit.MILLISECONDS)) {
-        peak = Math.max(peak, kilobytes(status));
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new IllegalStateException(e);
-    }
-    if (process.exitValue() != 0) {
-      throw new IllegalStateException(command.command() + " ended with " + process.exitValue());
-    }
-    out.printf(
-        "| %s | %d | %,d | %.1f |%n",
-        limit.isEmpty() ? "defaults" : limit,
-        examples,
-        peak / 1000,
-        (System.nanoTime() - start) * 1e-9);
-  }
-
-  private static long kilobytes(Path status) {
-    try {
-      for (String line : Files.readAllLines(status)) {
-        if (line.startsWith(PEAK)) {
-          return Long.parseLong(line.replaceAll("\\D", ""));
-        }
-      }
-      return 0;
-    } catch (IOException e) {
-      // The process has just ended.
-      return 0;
-    }
   }
 }

@@ -107,8 +107,7 @@ public final class Decomposer {
 
   /** From the fastest that suits to the safest. */
   private List<Attempt> attempts(Matrix x, int rank) {
-    Route first =
-        options.preferred().orElse(RandomRoute.suits(x.rows(), rank) ? Route.RANDOM : Route.GRAM);
+    Route first = TimeEstimate.route(x.rows(), rank, options.preferred());
     List<Attempt> attempts = new ArrayList<>();
     if (first == Route.RANDOM) {
       attempts.add(new Attempt(Route.RANDOM, x.precision()));

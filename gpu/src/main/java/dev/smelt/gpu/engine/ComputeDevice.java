@@ -5,11 +5,14 @@ import ai.djl.engine.Engine;
 import ai.djl.util.cuda.CudaUtils;
 import dev.smelt.formats.StorageException;
 import dev.smelt.formats.UsageException;
+import dev.smelt.formats.work.Workers;
 import dev.smelt.gpu.engine.DeviceChoice.Kind;
 import dev.smelt.gpu.torch.TorchDevice;
 import dev.smelt.gpu.torch.TorchEngine;
 import java.lang.management.ManagementFactory;
 import java.lang.management.MemoryUsage;
+import java.util.ArrayList;
+import java.util.List;
 
 /** The processor that does the heavy work. Everything made on it dies with it. */
 public final class ComputeDevice implements AutoCloseable {
@@ -97,6 +100,35 @@ public final class ComputeDevice implements AutoCloseable {
   /** A new workspace; close it to free what was computed in it. */
   public LinearAlgebra linearAlgebra() {
     return new LinearAlgebra(new TorchKernels(torch.scope(), torch.functions()));
+  }
+
+  /**
+   * Runs jobs that compute on this device, on as many Java threads as it has threads, each with one
+   * thread inside an operator. Decompositions of matrices gain little from threads inside them, so
+   * two at a time are faster than one after the other; each gives what it gives on one thread. Runs
+   * them one by one on a GPU, or where there is only one thread.
+   *
+   * @param concurrent the most jobs at a time: what memory allows
+   */
+  public void runAll(List<? extends Workers.Job> jobs, int concurrent) {
+    int threads = Math.min(info.threads(), concurrent);
+    if (isGpu() || threads == 1) {
+      jobs.forEach(Workers.Job::run);
+      return;
+    }
+    try {
+      List<Workers.Job> single = new ArrayList<>(jobs.size());
+      for (Workers.Job job : jobs) {
+        single.add(
+            () -> {
+              TorchDevice.setThreads(1);
+              job.run();
+            });
+      }
+      Workers.run(threads, single);
+    } finally {
+      TorchDevice.setThreads(info.threads());
+    }
   }
 
   /** The device as the rest of this module sees it. */

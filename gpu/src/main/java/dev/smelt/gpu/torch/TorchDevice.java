@@ -24,7 +24,7 @@ public final class TorchDevice implements AutoCloseable {
    * @param threads threads inside one operator
    */
   public static TorchDevice open(Engine engine, int gpu, int threads) {
-    JniUtils.setNumThreads(threads);
+    setThreads(threads);
     NDManager root = engine.newBaseManager(gpu < 0 ? Device.cpu() : Device.gpu(gpu));
     return new TorchDevice(root, ScriptFunctions.load(root));
   }
@@ -46,6 +46,11 @@ public final class TorchDevice implements AutoCloseable {
     } catch (EngineException e) {
       throw new DeviceException(what, "a smaller --batch needs less memory", e);
     }
+  }
+
+  /** Threads inside one operator from now on, for the calling thread and those it will start. */
+  public static void setThreads(int threads) {
+    JniUtils.setNumThreads(threads);
   }
 
   public ScriptFunctions functions() {

@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.smelt.formats.UsageException;
+import dev.smelt.formats.work.Workers;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -40,6 +43,32 @@ class ComputeDeviceTest {
       Matrix two = algebra.matrix(1, 1, new double[] {2});
       assertThat(algebra.multiply(two, two).toDoubles()).containsExactly(4);
     }
+  }
+
+  @Test
+  void givesTheSameResultsInJobsAtATimeAsOneByOne() {
+    double[] values = LinearAlgebraContract.random(40, 30, 3);
+    try (ComputeDevice device = ComputeDevice.open(DeviceChoice.CPU, 1)) {
+      try (ComputeDevice two = ComputeDevice.open(DeviceChoice.CPU, 2)) {
+        assertThat(spectra(two, values, 2)).isDeepEqualTo(spectra(device, values, 9));
+      }
+    }
+  }
+
+  private static double[][] spectra(ComputeDevice device, double[] values, int concurrent) {
+    double[][] spectra = new double[4][];
+    List<Workers.Job> jobs = new ArrayList<>();
+    for (int i = 0; i < spectra.length; i++) {
+      int place = i;
+      jobs.add(
+          () -> {
+            try (LinearAlgebra algebra = device.linearAlgebra()) {
+              spectra[place] = algebra.svd(algebra.matrix(40, 30, values)).s();
+            }
+          });
+    }
+    device.runAll(jobs, concurrent);
+    return spectra;
   }
 
   @Test
