@@ -85,13 +85,12 @@ final class DecompositionTable {
   }
 
   /**
-   * Two at a time, on one thread each, where there are several of them and two threads. Results live
-   * in {@code owner}.
+   * Two at a time, on one thread each, where there are several of them and two threads. Results
+   * live in {@code owner}.
    */
   private List<Decomposition> decompose(LinearAlgebra owner, List<Matrix> stack, int rank) {
     if (stack.size() == 1) {
-      return List.of(
-          new Decomposer(owner).decompose(stack.getFirst(), Weighting.NONE, rank));
+      return List.of(new Decomposer(owner).decompose(stack.getFirst(), Weighting.NONE, rank));
     }
     ConcurrentSkipListMap<Integer, Decomposition> found = new ConcurrentSkipListMap<>();
     List<Workers.Job> jobs = new ArrayList<>();

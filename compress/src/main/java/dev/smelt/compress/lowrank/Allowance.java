@@ -13,7 +13,7 @@ record Allowance(double total, double tolerance, double roundoff) {
   private static final double FLOOR = 16;
 
   /** How often lower ranks than the wanted one are looked at. */
-  private static final int STEPS = 16;
+  private static final int STEPS = 8;
 
   /** What may be lost where the least error² is {@code tail}. */
   double at(double tail) {

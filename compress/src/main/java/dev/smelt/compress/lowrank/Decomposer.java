@@ -44,8 +44,12 @@ public final class Decomposer {
   /** One way to directions, with what it computes in. */
   private record Attempt(Route route, Precision precision) {}
 
-  /** X · 2^−exponent. */
-  private record Scaled(Matrix matrix, int exponent) {}
+  /**
+   * X · 2^−exponent.
+   *
+   * @param norm of the scaled matrix
+   */
+  private record Scaled(Matrix matrix, int exponent, double norm) {}
 
   /**
    * @param dense W, out×in
@@ -54,9 +58,12 @@ public final class Decomposer {
   public Decomposition decompose(Matrix dense, Weighting weighting, int rank) {
     try (LinearAlgebra inner = algebra.inner()) {
       Scaled plain = scaled(inner, dense);
-      Scaled weighted = scaled(inner, weighting.apply(inner, plain.matrix()));
+      Scaled weighted =
+          weighting.isIdentity()
+              ? new Scaled(plain.matrix(), 0, plain.norm())
+              : scaled(inner, weighting.apply(inner, plain.matrix()));
       int exponent = plain.exponent() + weighted.exponent();
-      double norm = inner.frobenius(weighted.matrix());
+      double norm = weighted.norm();
       boolean wide = dense.rows() <= dense.cols();
       Matrix x = wide ? weighted.matrix() : inner.transpose(weighted.matrix());
       Found found = find(inner, x, rank, norm);
@@ -128,10 +135,10 @@ public final class Decomposer {
     double norm = algebra.frobenius(x);
     int exponent = norm == 0 ? 0 : Math.getExponent(norm);
     if (Math.abs(exponent) <= HARMLESS_EXPONENT) {
-      return new Scaled(x, 0);
+      return new Scaled(x, 0, norm);
     }
     Matrix safe = Math.abs(exponent) > SINGLE_EXPONENT ? algebra.convert(x, Precision.F64) : x;
-    return new Scaled(power(algebra, safe, -exponent), exponent);
+    return new Scaled(power(algebra, safe, -exponent), exponent, Math.scalb(norm, -exponent));
   }
 
   private static double[] scaled(double[] values, int exponent) {

@@ -230,10 +230,14 @@ final class TorchKernels implements MatrixKernels {
     return norm;
   }
 
-  /** Each row is divided by its largest magnitude, so that no square leaves the range of f64. */
+  /**
+   * Squares of f32 are in the range of f64; rows of f64 are divided by their largest magnitude
+   * first.
+   */
   @Override
   public double[] rowNorms(Matrix a) {
-    try (NDArray norms = functions.call(scope, "row_norms", array(a))) {
+    String function = a.precision() == Precision.F32 ? "row_norms" : "row_norms_of_any_size";
+    try (NDArray norms = functions.call(scope, function, array(a))) {
       return norms.toDoubleArray();
     }
   }
