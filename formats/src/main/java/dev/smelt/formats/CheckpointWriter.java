@@ -4,11 +4,14 @@ import dev.smelt.formats.huggingface.SafetensorsOutput;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.formats.safetensors.TensorSlot;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
 
 /**
  * A checkpoint being written. All tensors are known at the start, so headers and offsets are too,
@@ -23,18 +26,30 @@ public interface CheckpointWriter extends AutoCloseable {
    * @param tensors in the order in which they fill shards
    * @param metadata strings for the headers; {"format": "pt"} is added, as other readers expect it
    * @param config written as config.json into folders
-   * @param sideFiles copied into folders unchanged
+   * @param sideFiles copied into folders unchanged, except those that {@code texts} replaces
+   * @param texts written into folders: name of the file → its content, in the order of the names
    */
   record Content(
       List<TensorInfo> tensors,
       Map<String, String> metadata,
       Optional<ModelConfig> config,
-      List<Path> sideFiles) {
+      List<Path> sideFiles,
+      SortedMap<String, String> texts) {
 
     public Content {
       tensors = List.copyOf(tensors);
       metadata = Map.copyOf(metadata);
-      sideFiles = List.copyOf(sideFiles);
+      texts = Collections.unmodifiableSortedMap(new TreeMap<>(texts));
+      Set<String> generated = texts.keySet();
+      for (String file : generated) {
+        if (file.isEmpty() || !file.equals(String.valueOf(Path.of(file).getFileName()))) {
+          throw new IllegalArgumentException("not the name of a file: '" + file + "'");
+        }
+      }
+      sideFiles =
+          sideFiles.stream()
+              .filter(file -> !generated.contains(String.valueOf(file.getFileName())))
+              .toList();
       Set<String> names = new HashSet<>();
       for (TensorInfo info : tensors) {
         if (!names.add(info.name())) {
@@ -43,6 +58,15 @@ public interface CheckpointWriter extends AutoCloseable {
         }
         requireStorable(info);
       }
+    }
+
+    /** Without texts. */
+    public Content(
+        List<TensorInfo> tensors,
+        Map<String, String> metadata,
+        Optional<ModelConfig> config,
+        List<Path> sideFiles) {
+      this(tensors, metadata, config, sideFiles, Collections.emptySortedMap());
     }
 
     private static void requireStorable(TensorInfo info) {

@@ -14,9 +14,14 @@ import dev.smelt.formats.testing.TestCheckpoints;
 import dev.smelt.formats.testing.TestTensor;
 import dev.smelt.formats.testing.TestTensors;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -50,6 +55,36 @@ class CheckpointWriterTest {
     assertThat(target.resolve("vocab.txt")).hasSameBinaryContentAs(vocab);
     assertHashes(manifest, target, "model.safetensors", "config.json", "vocab.txt");
     assertThat(Manifest.read(target.resolve("smelt.json"))).isEqualTo(manifest);
+  }
+
+  @Test
+  void textsAreWrittenIntoFoldersInPlaceOfSideFilesOfTheirName() {
+    Path vocab = TestCheckpoints.write(temp.resolve("in/vocab.txt"), "[UNK]\n");
+    Path old = TestCheckpoints.write(temp.resolve("in/b.py"), "old\n");
+    Content plain = WriterFixture.content(tensors, List.of(old, vocab));
+    SortedMap<String, String> texts = new TreeMap<>(Map.of("b.py", "né\n", "a.md", ""));
+    Content content =
+        new Content(plain.tensors(), plain.metadata(), plain.config(), plain.sideFiles(), texts);
+    assertThat(content.sideFiles()).containsExactly(vocab);
+    Manifest manifest = write(OutputOptions.to(target), content);
+    assertEntries(
+        target, "model.safetensors", "config.json", "a.md", "b.py", "vocab.txt", "smelt.json");
+    assertThat(target.resolve("b.py")).hasBinaryContent("né\n".getBytes(StandardCharsets.UTF_8));
+    assertThat(target.resolve("a.md")).isEmptyFile();
+    assertHashes(manifest, target, "model.safetensors", "config.json", "a.md", "b.py", "vocab.txt");
+    Path file = temp.resolve("x.safetensors");
+    write(OutputOptions.to(file), content);
+    assertEntries(temp, "in", "out", "x.safetensors", "x.smelt.json");
+  }
+
+  @Test
+  void textsHavePlainNames() {
+    for (String name : List.of("", "a/b", "../a", "/a", "a/")) {
+      SortedMap<String, String> texts = new TreeMap<>(Map.of(name, "x"));
+      assertThatThrownBy(() -> new Content(List.of(), Map.of(), Optional.empty(), List.of(), texts))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("'" + name + "'");
+    }
   }
 
   @Test

@@ -2,6 +2,7 @@ package dev.smelt.compress.expand;
 
 import dev.smelt.compress.expand.DenseTensor.Product;
 import dev.smelt.compress.expand.DenseTensor.Stored;
+import dev.smelt.compress.modeling.ModelingCode;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.CorruptException;
@@ -67,8 +68,12 @@ public final class Expander {
     return new CheckpointWriter.Content(
         model.tensors().stream().map(this::output).toList(),
         Map.of(),
-        checkpoint.config().map(LowRank::undescribe).map(dense -> dense.withDtype(dtype)),
-        checkpoint.sideFiles());
+        checkpoint
+            .config()
+            .map(LowRank::undescribe)
+            .map(ModelingCode::undescribe)
+            .map(dense -> dense.withDtype(dtype)),
+        ModelingCode.without(checkpoint.sideFiles()));
   }
 
   /** One record per tensor of the output. */

@@ -9,6 +9,7 @@ import dev.smelt.compress.testing.TestDevice;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.CorruptException;
+import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.OutputOptions;
 import dev.smelt.formats.Progress;
@@ -112,6 +113,25 @@ class ExpandPartsTest {
           List.of(
               f32("c.weight", Shape.of(2, 2, 1, 2), 1, 2, 3, 4, 10, 20, 30, 40),
               f32("c.bias", Shape.of(2), 5, 6)));
+    }
+  }
+
+  @Test
+  void modelCodeForFactorsIsLeftOut() {
+    TestCheckpoints.write(folder.resolve("in/modeling_smelt.py"), "import torch\n");
+    TestCheckpoints.write(folder.resolve("in/modeling_mine.py"), "import torch\n");
+    String config =
+        PARTS
+            .formatted("")
+            .replaceFirst(
+                "\\{",
+                "{\"auto_map\": {\"AutoTokenizer\": \"mine.T\", \"AutoModelForCausalLM\":"
+                    + " \"modeling_smelt.SmeltGPT2LMHeadModel\"},");
+    Path out = expand(config, TENSORS);
+    CheckpointAssertions.assertEntries(out, "config.json", "model.safetensors", "modeling_mine.py");
+    try (Checkpoint dense = Checkpoint.open(out)) {
+      assertThat(dense.config().orElseThrow())
+          .isEqualTo(ModelConfig.parse("{\"auto_map\": {\"AutoTokenizer\": \"mine.T\"}}"));
     }
   }
 

@@ -32,7 +32,7 @@ public final class SafetensorsOutput implements CheckpointWriter {
   private final List<SafetensorsWriter> writers = new ArrayList<>();
   private final Map<String, TensorSlot> slots = new HashMap<>();
 
-  /** Files in the order in which they are listed: weights, index, config, side files. */
+  /** Files in the order in which they are listed: weights, index, config, texts, side files. */
   private final List<String> names = new ArrayList<>();
 
   private SafetensorsOutput(OutputOptions options, Staging staging) {
@@ -93,6 +93,7 @@ public final class SafetensorsOutput implements CheckpointWriter {
       addText(ShardIndex.FILE, ShardIndex.write(content.bytes(), content.parameters(), shardOf));
     }
     content.config().ifPresent(config -> addText(WeightsFolder.CONFIG, config.toJson()));
+    content.texts().forEach(this::addText);
     content.sideFiles().forEach(this::addCopy);
   }
 

@@ -1,0 +1,199 @@
+"""A model whose weight matrices are stored as factors, W = A B, for Hugging Face transformers.
+
+Written by smelt beside the weights. Load the folder with
+
+    AutoModel….from_pretrained(folder, trust_remote_code=True)
+
+config.json says under "low_rank_modules" which modules of the original class are replaced. Tensors
+keep the names that they have in the file: <module>.BLinear.weight [r, in] and
+<module>.ALinear.weight [out, r]; a matrix stored in parts has them per part.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional
+from transformers import BaseModel
+
+SCHEMA = ("ABLinear", 1)
+
+
+class FactoredLinear(nn.Module):
+    """y = A (B x) + b. Stands for nn.Linear and for GPT-2's Conv1D alike."""
+
+    def __init__(self, in_features, out_features, rank, bias):
+        super().__init__()
+        self.BLinear = nn.Linear(in_features, rank, bias=False)
+        self.ALinear = nn.Linear(rank, out_features, bias=bias)
+
+    def forward(self, x):
+        return self.ALinear(self.BLinear(x))
+
+
+class SplitLinear(nn.Module):
+    """Several maps of one input whose outputs are those of one matrix, each with some of its rows."""
+
+    def __init__(self, in_features, out_features, parts, bias):
+        super().__init__()
+        rows = []
+        self.parts = []
+        for name, of_part, rank in parts:
+            if rank is None:
+                part = nn.Linear(in_features, len(of_part), bias=False)
+            else:
+                part = FactoredLinear(in_features, len(of_part), rank, bias=False)
+            self.add_module(name, part)
+            self.parts.append(name)
+            rows += of_part
+        if sorted(rows) != list(range(out_features)):
+            raise ValueError("the parts do not have every row exactly once")
+        if bias:
+            self.bias = nn.Parameter(torch.empty(out_features))
+        else:
+            self.register_parameter("bias", None)
+        # Where each row stands when those of the parts follow each other. No buffer: one that is
+        # not in the file would be lost when the model is made on the meta device.
+        self.order = sorted(range(out_features), key=rows.__getitem__)
+        self.in_order = rows == self.order
+
+    def forward(self, x):
+        y = torch.cat([getattr(self, name)(x) for name in self.parts], dim=-1)
+        if not self.in_order:
+            y = y.index_select(-1, torch.tensor(self.order, device=y.device))
+        return y if self.bias is None else y + self.bias
+
+
+class FactoredEmbedding(nn.Module):
+    """Row i of the table A B is row i of A, times B."""
+
+    def __init__(self, rows, width, rank, padding_idx):
+        super().__init__()
+        self.ALinear = nn.Embedding(rows, rank, padding_idx=padding_idx)
+        self.BLinear = nn.Linear(width, rank, bias=False)
+
+    def forward(self, ids):
+        return self.ALinear(ids) @ self.BLinear.weight
+
+    def output(self, x):
+        return functional.linear(self.BLinear(x), self.ALinear.weight)
+
+
+class TiedHead(nn.Module):
+    """The output layer whose matrix is a factored embedding. It has no weights of its own."""
+
+    def __init__(self, embedding, bias):
+        super().__init__()
+        # In a tuple, so that the factors are parameters of the embedding only.
+        self.embedding = (embedding,)
+        self.register_parameter("bias", bias)
+
+    def forward(self, x):
+        y = self.embedding[0].output(x)
+        return y if self.bias is None else y + self.bias
+
+
+def _require(holds, name, what):
+    if not holds:
+        raise ValueError(f"low_rank_modules of config.json, {name}: {what}")
+
+
+def _rank(entry, name):
+    rank = entry["rank"]
+    _require(isinstance(rank, int) and rank >= 1, name, f"no rank: {rank!r}")
+    return rank
+
+
+def _parts(entry, name):
+    parts = []
+    for part in entry["parts"]:
+        unknown = set(part) - {"name", "rows", "rank"}
+        _require(not unknown, name, f"not understood: {sorted(unknown)}")
+        first, count, stride, groups = part["rows"]
+        rows = [g * stride + first + i for g in range(groups) for i in range(count)]
+        parts.append((part["name"], rows, _rank(part, name) if "rank" in part else None))
+    return parts
+
+
+def _replacement(old, entry, name):
+    """The module that takes the place of old, with parameters of the right shapes and no values."""
+    unknown = set(entry) - {"rank", "parts", "transposed"}
+    _require(not unknown, name, f"not understood: {sorted(unknown)}")
+    _require(("rank" in entry) != ("parts" in entry), name, "expected either a rank or parts")
+    weight = getattr(old, "weight", None)
+    matrix = weight is not None and weight.dim() == 2
+    _require(matrix, name, f"{type(old).__name__} has no matrix that could be factors")
+    if isinstance(old, nn.Embedding):
+        _require("rank" in entry and not entry.get("transposed"), name, "no entry of an embedding")
+        rows, width = weight.shape
+        return FactoredEmbedding(rows, width, _rank(entry, name), old.padding_idx)
+    transposed = entry.get("transposed", False)
+    conv1d = type(old).__name__ == "Conv1D"
+    linear = isinstance(old, nn.Linear) or conv1d
+    _require(linear, name, f"cannot replace a {type(old).__name__}")
+    _require(transposed == conv1d, name, f"transposed is {transposed} of a {type(old).__name__}")
+    in_features, out_features = weight.shape if transposed else reversed(weight.shape)
+    bias = getattr(old, "bias", None) is not None
+    if "parts" in entry:
+        return SplitLinear(in_features, out_features, _parts(entry, name), bias)
+    return FactoredLinear(in_features, out_features, _rank(entry, name), bias)
+
+
+def _find(model, name):
+    """The path of a module; files may leave out the prefix of the model without its head."""
+    for path in (name, f"{model.base_model_prefix}.{name}"):
+        try:
+            model.get_submodule(path)
+            return path
+        except AttributeError:
+            pass
+    raise ValueError(f"low_rank_modules of config.json names {name}, the model has no such module")
+
+
+def _put(model, path, module):
+    parent, _, child = path.rpartition(".")
+    setattr(model.get_submodule(parent), child, module)
+
+
+def factorize_modules(model, config):
+    """Replaces the modules that config.json lists; their tensors are loaded afterwards.
+
+    Returns whether the output layer has no matrix of its own that could be tied to the embedding.
+    """
+    schema = getattr(config, "low_rank_schema", None)
+    version = getattr(config, "low_rank_format_version", None)
+    if (schema, version) != SCHEMA:
+        raise ValueError(f"low-rank schema: expected {SCHEMA}, found {(schema, version)}")
+    head = model.get_output_embeddings()
+    for name, entry in config.low_rank_modules.items():
+        path = _find(model, name)
+        _put(model, path, _replacement(model.get_submodule(path), entry, name))
+    if head is None or not getattr(config, "tie_word_embeddings", True):
+        return False
+    embedding = model.get_input_embeddings()
+    path = next((path for path, module in model.named_modules() if module is head), None)
+    factored = isinstance(embedding, FactoredEmbedding)
+    if path is None:
+        _require(factored, "output layer", "factors, tied to an embedding without")
+    elif factored:
+        _put(model, path, TiedHead(embedding, getattr(head, "bias", None)))
+    return factored
+
+
+class SmeltBaseModel(BaseModel):
+    """BaseModel with factors in place of the modules that config.json lists."""
+
+    tied_to_factors = False
+
+    def __init__(self, config, *args, **kwargs):
+        super().__init__(config, *args, **kwargs)
+        self.tied_to_factors = factorize_modules(self, config)
+        if not self.tied_to_factors:
+            return
+        # Only a bias may still be tied. Lists up to transformers 4, dicts from 5 on.
+        keys = self._tied_weights_keys or []
+        kept = [key for key in keys if not key.endswith("weight")]
+        self._tied_weights_keys = {k: keys[k] for k in kept} if isinstance(keys, dict) else kept
+        if hasattr(self, "all_tied_weights_keys"):
+            self.all_tied_weights_keys = dict(self._tied_weights_keys)
+
+    def get_output_embeddings(self):
+        return None if self.tied_to_factors else super().get_output_embeddings()
