@@ -3,11 +3,15 @@ package dev.smelt.compress.factorize;
 import dev.smelt.compress.factorize.FactoredModel.LayerState;
 import dev.smelt.compress.factorize.FactoredModel.Placed;
 import dev.smelt.compress.lowrank.Certificate;
+import dev.smelt.compress.modeling.ModelingCode;
 import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.DType;
+import dev.smelt.formats.ModelConfig;
+import dev.smelt.formats.TensorView;
 import dev.smelt.formats.manifest.TensorRecord;
 import dev.smelt.formats.model.LowRank;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -49,11 +53,14 @@ public final class FactorizedOutput {
 
   /** What will be written. */
   public CheckpointWriter.Content content() {
+    Optional<ModelConfig> config = model.config().map(described -> described.withDtype(dtype));
+    boolean coded = !model.isDense() && config.isPresent();
     return new CheckpointWriter.Content(
         model.infos(),
         model.metadata(),
-        model.config().map(described -> described.withDtype(dtype)),
-        model.sideFiles());
+        coded ? config.map(ModelingCode::describe) : config,
+        ModelingCode.without(model.sideFiles()),
+        coded ? ModelingCode.files(config.get()) : Collections.emptySortedMap());
   }
 
   /** One record per tensor of the input, in its order; one per part where a tensor was split. */
@@ -117,6 +124,8 @@ public final class FactorizedOutput {
     }
     if (model.isDense()) {
       notes.add("no matrix was factorized; the output is dense");
+    } else {
+      model.config().flatMap(ModelingCode::note).ifPresent(notes::add);
     }
     return notes;
   }

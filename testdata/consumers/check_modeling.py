@@ -1,0 +1,252 @@
+#!/usr/bin/env python3
+"""Holds modeling_smelt.py, as smelt writes it beside factors, against what smelt says.
+
+    check_modeling.py loss FOLDER DATA EVAL.json    FOLDER loads, and the loss is that of EVAL.json
+    check_modeling.py layers FOLDER                 its layers against dense ones, and its refusals
+    check_modeling.py same FOLDER DENSE             FOLDER loads, with the logits of its dense form
+    check_modeling.py classifier SOURCE FOLDER      a GPT-2 with a head of random numbers on top
+    check_modeling.py masked SOURCE FOLDER          a BERT with a tied head of random numbers on top
+    check_modeling.py rows SOURCE.tsv VOCAB OUT     sentences as rows of token ids
+
+DATA is a text of bytes, cut into windows as EVAL.json has them, or .jsonl with input_ids and label.
+Needs PyTorch; the classes of transformers come from stub/.
+"""
+
+import importlib.util
+import json
+import os
+import struct
+import sys
+
+import torch
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "stub"), os.path.join(HERE, "..", "golden")]
+
+import transformers  # noqa: E402
+from make_golden import WordPiece, load_tensors, read_rows  # noqa: E402
+from transformers.modeling_utils import Config, Conv1D  # noqa: E402
+
+TOLERANCE = 1e-5  # of a mean loss, in nats: f32 in two implementations
+
+
+def require(holds, what):
+    if not holds:
+        sys.exit(f"check_modeling: {what}")
+
+
+def read_config(folder):
+    with open(os.path.join(folder, "config.json")) as f:
+        return json.load(f)
+
+
+def modeling(folder):
+    """The module that auto_map names, loaded from the folder itself, and the name of its class."""
+    entries = read_config(folder).get("auto_map", {})
+    require(len(entries) == 1, f"{folder}: expected one entry in auto_map, found {entries}")
+    (auto, reference), = entries.items()
+    module, _, name = reference.partition(".")
+    path = os.path.join(folder, module + ".py")
+    spec = importlib.util.spec_from_file_location(module, path)
+    code = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(code)
+    return code, auto, name
+
+
+def load(folder):
+    code, auto, name = modeling(folder)
+    config = read_config(folder)
+    ending = name.removeprefix("Smelt" + config["architectures"][0])
+    require(ending == "", f"{folder}: {name} does not stand for {config['architectures']}")
+    kind = "SequenceClassification" if "id2label" in config else "LM"
+    require(auto.startswith("AutoModelFor") and auto.endswith(kind), f"{folder}: {auto}")
+    tensors = load_tensors(os.path.join(folder, "model.safetensors"))
+    model = getattr(code, name).load(Config(config), tensors)
+    factors = [m for m in model.modules() if type(m).__module__ == code.__name__]
+    require(len(factors) > len(config["low_rank_modules"]), f"{folder}: nothing was replaced")
+    return model
+
+
+def examples(data, count, tokens):
+    """Pairs of input ids and targets: all next tokens, or one label."""
+    if data.endswith(".jsonl"):
+        with open(data) as f:
+            rows = [json.loads(line) for line in f]
+        require(len(rows) >= count, f"{data} has {len(rows)} rows, {count} were evaluated")
+        return [(torch.tensor(r["input_ids"]), torch.tensor([r["label"]])) for r in rows[:count]]
+    with open(data, "rb") as f:
+        ids = torch.tensor(list(f.read()))
+    size = tokens // count
+    windows = [ids[i * size : (i + 1) * size + 1] for i in range(count)]
+    return [(window[:-1], window[1:]) for window in windows]
+
+
+def check_loss(folder, data, evaluation):
+    with open(evaluation) as f:
+        expected = json.load(f)
+    model = load(folder)
+    loss = torch.tensor(0.0, dtype=torch.float64)
+    predictions = 0
+    with torch.no_grad():
+        for ids, targets in examples(data, expected["examples"], expected["tokens"]):
+            logs = model(ids).log_softmax(-1)
+            loss -= logs.gather(1, targets[:, None]).double().sum()
+            predictions += len(targets)
+    found = loss.item() / predictions
+    difference = abs(found - expected["loss"])
+    require(
+        difference <= TOLERANCE,
+        f"{folder}: loss {found}, smelt eval says {expected['loss']}",
+    )
+    print(f"{folder}: loss {found:.6f}, as smelt eval says (difference {difference:.0e})")
+
+
+def close(name, found, expected):
+    worst = (found - expected).abs().max().item()
+    require(worst < 1e-5, f"{name} differs from the dense layer by {worst}")
+
+
+def refused(code, old, entry, what):
+    try:
+        code._replacement(old, entry, "some.module")
+    except (ValueError, KeyError):
+        return
+    sys.exit(f"check_modeling: {what} was not refused")
+
+
+def check_layers(folder):
+    code, _, _ = modeling(folder)
+    torch.manual_seed(1)
+    x = torch.randn(5, 6)
+    linear = code.FactoredLinear(6, 12, 3, bias=True)
+    w = linear.ALinear.weight @ linear.BLinear.weight
+    close("FactoredLinear", linear(x), x @ w.t() + linear.ALinear.bias)
+
+    # q, k, v of two heads in turn, and in one row after the other; k is dense.
+    for stride, groups in [(6, 2), (4, 1)]:
+        size = 12 // 3 // groups
+        entry = {"parts": [
+            {"name": "q", "rows": [0, size, stride, groups], "rank": 2},
+            {"name": "k", "rows": [size, size, stride, groups]},
+            {"name": "v", "rows": [2 * size, size, stride, groups], "rank": 1},
+        ]}
+        split = code._replacement(torch.nn.Linear(6, 12), entry, "some.module")
+        torch.nn.init.normal_(split.bias)
+        w = torch.zeros(12, 6)
+        for part in entry["parts"]:
+            module = getattr(split, part["name"])
+            of_part = (
+                module.ALinear.weight @ module.BLinear.weight if "rank" in part else module.weight
+            )
+            first, count, step, times = part["rows"]
+            for g in range(times):
+                w[g * step + first : g * step + first + count] = of_part[g * count : (g + 1) * count]
+        close("SplitLinear", split(x), x @ w.t() + split.bias)
+
+    table = code.FactoredEmbedding(9, 6, 2, padding_idx=None)
+    w = table.ALinear.weight @ table.BLinear.weight
+    ids = torch.tensor([3, 0, 8, 3])
+    close("FactoredEmbedding", table(ids), w[ids])
+    head = code.TiedHead(table, torch.nn.Parameter(torch.randn(9)))
+    close("TiedHead", head(x), x @ w.t() + head.bias)
+    require(list(head.state_dict()) == ["bias"], "a tied head has weights of its own")
+
+    dense = torch.nn.Linear(6, 12)
+    whole = {"parts": [{"name": "q", "rows": [0, 12, 12, 1], "rank": 2}]}
+    half = {"parts": [{"name": "q", "rows": [0, 6, 6, 1], "rank": 2}]}
+    refused(code, dense, {"rank": 2, "basis": 3}, "an unknown key")
+    refused(code, dense, {"rank": 0}, "rank 0")
+    refused(code, dense, {"rank": True, "parts": []}, "rank beside parts")
+    refused(code, dense, {}, "an empty entry")
+    refused(code, dense, {"rank": 2, "transposed": True}, "a transposed Linear")
+    refused(code, Conv1D(12, 6), {"rank": 2}, "a Conv1D that is not transposed")
+    refused(code, torch.nn.LayerNorm(6), {"rank": 2}, "factors of a norm")
+    refused(code, torch.nn.Embedding(9, 6), whole, "an embedding in parts")
+    refused(code, dense, half, "half of a matrix")
+    print(f"{folder}: layers agree with dense ones, unknown entries are refused")
+
+
+def write_model(folder, config, tensors):
+    """A folder with config.json and f32 weights."""
+    os.makedirs(folder)
+    with open(os.path.join(folder, "config.json"), "w") as f:
+        json.dump(config, f, indent=2)
+    header, data = {}, []
+    offset = 0
+    for name, tensor in sorted(tensors.items()):
+        values = tensor.float().contiguous().numpy().tobytes()
+        end = offset + len(values)
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [offset, end]}
+        data.append(values)
+        offset = end
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(os.path.join(folder, "model.safetensors"), "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text + b"".join(data))
+
+
+def make_classifier(source, folder):
+    torch.manual_seed(2)
+    config = read_config(source)
+    config["architectures"] = ["GPT2ForSequenceClassification"]
+    config["id2label"] = {"0": "one", "1": "two", "2": "three"}
+    tensors = load_tensors(os.path.join(source, "model.safetensors"))
+    tensors["score.weight"] = torch.randn(3, config["n_embd"]) / config["n_embd"]
+    write_model(folder, config, tensors)
+
+
+def make_masked(source, folder):
+    torch.manual_seed(3)
+    config = read_config(source)
+    config["architectures"] = ["BertForMaskedLM"]
+    del config["id2label"], config["label2id"]
+    tensors = load_tensors(os.path.join(source, "model.safetensors"))
+    head = ("bert.pooler.", "classifier.")
+    tensors = {name: t for name, t in tensors.items() if not name.startswith(head)}
+    width, vocabulary = config["hidden_size"], config["vocab_size"]
+    top = "cls.predictions."
+    tensors[top + "transform.dense.weight"] = torch.randn(width, width) / width**0.5
+    tensors[top + "transform.dense.bias"] = torch.randn(width)
+    tensors[top + "transform.LayerNorm.weight"] = torch.rand(width)
+    tensors[top + "transform.LayerNorm.bias"] = torch.randn(width)
+    tensors[top + "bias"] = torch.randn(vocabulary)
+    write_model(folder, config, tensors)
+
+
+def check_same(folder, dense_folder):
+    model = load(folder)
+    config = read_config(dense_folder)
+    tensors = load_tensors(os.path.join(dense_folder, "model.safetensors"))
+    dense = getattr(transformers, config["architectures"][0]).load(Config(config), tensors)
+    ids = torch.arange(3, 40)
+    with torch.no_grad():
+        found, expected = model(ids), dense(ids)
+    worst = ((found - expected).abs().max() / expected.abs().max()).item()
+    require(worst < TOLERANCE, f"{folder}: logits differ from the dense form's by {worst}")
+    print(f"{folder}: logits of the dense form (difference {worst:.0e})")
+
+
+def write_rows(source, vocabulary, target):
+    with open(target, "w") as f:
+        for ids, label in read_rows(source, WordPiece(vocabulary)):
+            f.write(json.dumps({"input_ids": ids.tolist(), "label": label}) + "\n")
+
+
+def main(arguments):
+    torch.set_num_threads(1)
+    commands = {
+        "loss": (check_loss, 3),
+        "layers": (check_layers, 1),
+        "same": (check_same, 2),
+        "masked": (make_masked, 2),
+        "classifier": (make_classifier, 2),
+        "rows": (write_rows, 3),
+    }
+    command, count = commands.get(arguments[0] if arguments else "", (None, 0))
+    if command is None or len(arguments) != count + 1:
+        sys.exit(__doc__)
+    command(*arguments[1:])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
