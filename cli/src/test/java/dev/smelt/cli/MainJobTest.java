@@ -10,6 +10,7 @@ import dev.smelt.formats.Json;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -117,6 +118,9 @@ class MainJobTest {
             .isCloseTo(reference.path("accuracy").asDouble(), within(1e-3));
         assertThat(found.path("examples").asInt()).isEqualTo(40);
         assertThat(found.path("tokens").asInt()).isEqualTo(10240);
+        assertThat(found.path("tokensPerSecond").asDouble())
+            .isCloseTo(10240 / found.path("seconds").asDouble(), within(1e-6));
+        assertThat(found.has("examplesPerSecond")).isFalse();
       }
     }
   }
@@ -138,6 +142,9 @@ class MainJobTest {
         .isCloseTo(reference.path("accuracy").asDouble(), within(1e-3));
     assertThat(found.path("examples").asInt()).isEqualTo(160);
     assertThat(found.has("perplexity")).isFalse();
+    assertThat(found.path("examplesPerSecond").asDouble())
+        .isCloseTo(160 / found.path("seconds").asDouble(), within(1e-6));
+    assertThat(found.has("tokensPerSecond")).isFalse();
   }
 
   @Test
@@ -294,6 +301,12 @@ class MainJobTest {
     assertThat(after.path("perplexity").asDouble())
         .isCloseTo(Math.exp(after.path("loss").asDouble()), within(1e-9));
     assertThat(after.path("accuracy").asDouble()).isBetween(0.0, 1.0);
+    for (JsonNode model : List.of(before, after)) {
+      assertThat(model.path("tokensPerSecond").asDouble()).isPositive();
+      assertThat(model.path("scores").path(0).path("tokensPerSecond").asDouble())
+          .isEqualTo(model.path("tokensPerSecond").asDouble());
+      assertThat(model.has("examplesPerSecond")).isFalse();
+    }
     assertThat(report.path("tensors")).hasSize(52);
     int factorized = 0;
     for (JsonNode tensor : report.path("tensors")) {

@@ -10,6 +10,7 @@ import dev.smelt.gpu.eval.Evaluator;
 import dev.smelt.gpu.network.Network;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.OptionalDouble;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -42,6 +43,8 @@ public final class EvalCommand extends SmeltCommand {
    *
    * @param loss nats per token predicted, or per example for classifiers
    * @param tokens none where examples are no sequences of tokens
+   * @param tokensPerSecond where tokens are predicted
+   * @param examplesPerSecond where each example has one label
    */
   record Report(
       String model,
@@ -52,6 +55,8 @@ public final class EvalCommand extends SmeltCommand {
       long examples,
       @Nullable Long tokens,
       double seconds,
+      @Nullable Double tokensPerSecond,
+      @Nullable Double examplesPerSecond,
       List<String> notes) {}
 
   @Override
@@ -66,11 +71,13 @@ public final class EvalCommand extends SmeltCommand {
               path.toString(),
               data.toString(),
               found.loss(),
-              found.perplexity().isPresent() ? found.perplexity().getAsDouble() : null,
+              orNull(found.perplexity()),
               found.accuracy(),
               found.examples(),
               DataNotes.tokens(found.tokens()),
               found.seconds(),
+              orNull(found.tokensPerSecond()),
+              orNull(found.examplesPerSecond()),
               DataNotes.of(network, dataset));
       return Result.of(report, () -> text(report, dataset.task()));
     }
@@ -88,11 +95,20 @@ public final class EvalCommand extends SmeltCommand {
     Long tokens = report.tokens();
     String count = tokens == null ? "" : " (%,d tokens)".formatted(tokens);
     line(text, "examples", "%,d%s".formatted(report.examples(), count));
-    double rate = (tokens == null ? report.examples() : tokens) / report.seconds();
-    String unit = tokens == null ? "examples" : "tokens";
-    line(text, "time", "%.2f s, %,.0f %s/s".formatted(report.seconds(), rate, unit));
+    line(text, "time", "%.2f s, %s".formatted(report.seconds(), speed(report)));
     report.notes().forEach(note -> text.append(note).append('\n'));
     return text.toString();
+  }
+
+  private static @Nullable Double orNull(OptionalDouble value) {
+    return value.isPresent() ? value.getAsDouble() : null;
+  }
+
+  private static String speed(Report report) {
+    Double tokens = report.tokensPerSecond();
+    return tokens == null
+        ? "%,.1f examples/s".formatted(report.examplesPerSecond())
+        : "%,.0f tokens/s".formatted(tokens);
   }
 
   private static String predicted(Task task) {

@@ -17,9 +17,10 @@ import dev.smelt.gpu.network.Network;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.function.Function;
-import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -52,6 +53,8 @@ public record ModelReports(
         loss,
         language && loss != null ? Math.exp(loss) : null,
         mean(scores, Score::accuracy),
+        mean(scores, Score::tokensPerSecond),
+        mean(scores, Score::examplesPerSecond),
         scores);
   }
 
@@ -70,17 +73,31 @@ public record ModelReports(
             new Score(
                 file.toString(),
                 found.loss(),
-                found.perplexity().isPresent() ? found.perplexity().getAsDouble() : null,
+                orNull(found.perplexity()),
                 found.accuracy(),
                 found.examples(),
-                DataNotes.tokens(found.tokens())));
+                DataNotes.tokens(found.tokens()),
+                orNull(found.tokensPerSecond()),
+                orNull(found.examplesPerSecond())));
       }
     }
     return scores;
   }
 
-  private static @Nullable Double mean(List<Score> scores, ToDoubleFunction<Score> value) {
-    return scores.isEmpty() ? null : scores.stream().mapToDouble(value).sum() / scores.size();
+  /** Of a value that all scores have or none. */
+  private static @Nullable Double mean(
+      List<Score> scores, Function<Score, @Nullable Double> value) {
+    OptionalDouble mean =
+        scores.stream()
+            .map(value)
+            .filter(Objects::nonNull)
+            .mapToDouble(Double::doubleValue)
+            .average();
+    return orNull(mean);
+  }
+
+  private static @Nullable Double orNull(OptionalDouble value) {
+    return value.isPresent() ? value.getAsDouble() : null;
   }
 
   private static String name(Path path) {

@@ -41,6 +41,8 @@ public record DiffReport(
    * @param loss nats per token, or per example for classifiers; the mean over the data sets
    * @param perplexity exp(loss), for language models
    * @param accuracy of the next token or of the class; the mean over the data sets
+   * @param tokensPerSecond of the evaluation, where tokens are predicted; the mean likewise
+   * @param examplesPerSecond of the evaluation, where examples have one label; the mean likewise
    * @param scores one per data set
    */
   public record Model(
@@ -53,6 +55,8 @@ public record DiffReport(
       @Nullable Double loss,
       @Nullable Double perplexity,
       @Nullable Double accuracy,
+      @Nullable Double tokensPerSecond,
+      @Nullable Double examplesPerSecond,
       List<Score> scores) {
 
     public Model {
@@ -71,7 +75,9 @@ public record DiffReport(
       @Nullable Double perplexity,
       double accuracy,
       long examples,
-      @Nullable Long tokens) {}
+      @Nullable Long tokens,
+      @Nullable Double tokensPerSecond,
+      @Nullable Double examplesPerSecond) {}
 
   /**
    * One tensor of the dense models.

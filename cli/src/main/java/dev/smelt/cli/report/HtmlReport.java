@@ -106,11 +106,13 @@ public final class HtmlReport {
   private static String inWords(Measure measure, Cell cell) {
     boolean better = cell.verdict() == Verdict.BETTER;
     if (cell.verdict() == Verdict.SAME) {
-      return "no change";
+      return measure.isSpeed() ? "about as fast" : "no change";
     }
     return switch (measure) {
       case SIZE -> unsigned(cell) + (better ? " smaller" : " larger");
       case PARAMETERS -> unsigned(cell) + (better ? " fewer" : " more");
+      case TOKENS_PER_SECOND, EXAMPLES_PER_SECOND ->
+          unsigned(cell) + (better ? " faster" : " slower");
       default -> HtmlTables.minus(cell.change()) + (better ? " better" : " worse");
     };
   }

@@ -13,10 +13,16 @@ enum Measure {
   PARAMETERS("parameters"),
   LOSS("loss"),
   PERPLEXITY("perplexity"),
-  ACCURACY("accuracy");
+  ACCURACY("accuracy"),
+  TOKENS_PER_SECOND("tokens/s"),
+  EXAMPLES_PER_SECOND("examples/s");
 
   /** The measures that need data, in the order they are shown. */
-  static final List<Measure> OF_DATA = List.of(LOSS, PERPLEXITY, ACCURACY);
+  static final List<Measure> OF_DATA =
+      List.of(LOSS, PERPLEXITY, ACCURACY, TOKENS_PER_SECOND, EXAMPLES_PER_SECOND);
+
+  /** Runs of one model on an idle machine differ by this share of their speed. */
+  private static final double NOISE_OF_SPEED = 0.05;
 
   /** How a change is to be taken. */
   enum Verdict {
@@ -43,6 +49,8 @@ enum Measure {
       case LOSS -> model.loss();
       case PERPLEXITY -> model.perplexity();
       case ACCURACY -> model.accuracy();
+      case TOKENS_PER_SECOND -> model.tokensPerSecond();
+      case EXAMPLES_PER_SECOND -> model.examplesPerSecond();
     };
   }
 
@@ -52,6 +60,8 @@ enum Measure {
       case LOSS -> score.loss();
       case PERPLEXITY -> score.perplexity();
       case ACCURACY -> score.accuracy();
+      case TOKENS_PER_SECOND -> score.tokensPerSecond();
+      case EXAMPLES_PER_SECOND -> score.examplesPerSecond();
       case SIZE, PARAMETERS ->
           throw new IllegalArgumentException(label + " is of a model, not of a score");
     };
@@ -64,14 +74,19 @@ enum Measure {
       case LOSS -> Format.fixed(value, 4);
       case PERPLEXITY -> Format.grouped(value, 2);
       case ACCURACY -> Format.percent(value, 2);
+      case TOKENS_PER_SECOND -> Format.grouped(value, 0);
+      case EXAMPLES_PER_SECOND -> Format.grouped(value, 1);
     };
   }
 
-  /** Relative for size and parameters, percentage points (pp) for accuracy, else the difference. */
+  /**
+   * Relative for size, parameters and speed, percentage points (pp) for accuracy, else the
+   * difference.
+   */
   String change(double before, double after) {
     double difference = before == after ? 0 : after - before;
     return switch (this) {
-      case SIZE, PARAMETERS ->
+      case SIZE, PARAMETERS, TOKENS_PER_SECOND, EXAMPLES_PER_SECOND ->
           before == 0 && difference != 0
               ? "new"
               : Format.signed(difference == 0 ? 0 : 100 * difference / before, 1, " %");
@@ -88,11 +103,18 @@ enum Measure {
     if (Double.isNaN(after)) {
       return Verdict.WORSE;
     }
+    if (isSpeed() && Math.abs(after - before) <= NOISE_OF_SPEED * before) {
+      return Verdict.SAME;
+    }
     return higherIsBetter() == after > before ? Verdict.BETTER : Verdict.WORSE;
   }
 
   boolean higherIsBetter() {
-    return this == ACCURACY;
+    return this == ACCURACY || isSpeed();
+  }
+
+  boolean isSpeed() {
+    return this == TOKENS_PER_SECOND || this == EXAMPLES_PER_SECOND;
   }
 
   /** Those that at least one of the models has. */

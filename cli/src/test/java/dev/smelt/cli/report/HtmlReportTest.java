@@ -69,15 +69,17 @@ class HtmlReportTest {
   void numbersAreThoseOfTheInput() throws Exception {
     Page page = Page.parse(HtmlReport.render(Samples.gpt2()));
     assertThat(page.texts("//p[@class='now']"))
-        .containsExactly("2.0 MB", "987.3 k", "1.7381", "5.69", "48.71 %");
+        .containsExactly("2.0 MB", "987.3 k", "1.7381", "5.69", "48.71 %", "3,039");
     assertThat(page.texts("//p[@class='was']"))
-        .containsExactly("was 3.8 MB", "was 1.88 M", "was 1.7499", "was 5.75", "was 48.15 %");
+        .containsExactly(
+            "was 3.8 MB", "was 1.88 M", "was 1.7499", "was 5.75", "was 48.15 %", "was 1,597");
     assertThat(page.texts("//p[contains(@class, 'chip')]"))
         .containsExactly(
-            "47.4 % smaller", "47.4 % fewer", "−0.0118 better", "−0.07 better", "+0.55 pp better");
+            "47.4 % smaller",
+            "47.4 % fewer", "−0.0118 better", "−0.07 better", "+0.55 pp better", "90.2 % faster");
     assertThat(page.texts("//table[@class='models']//tr[@class='after']/td"))
         .startsWith("2.0 MB−47.4 %", "987,264−47.4 %", "1.7381−0.0118")
-        .endsWith("1.6810−0.0925", "5.37−0.52", "50.30 %+2.74 pp");
+        .endsWith("1.6810−0.0925", "5.37−0.52", "50.30 %+2.74 pp", "3,039+90.2 %");
     assertThat(page.texts("//table[@id='tensors']/tbody/tr[7]/*"))
         .containsExactly(
             "transformer.h.0.attn.c_attn.weight",

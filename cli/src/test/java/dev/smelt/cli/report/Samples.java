@@ -128,7 +128,8 @@ final class Samples {
 
   /** Hostile wherever a string may be; numbers that are none. */
   static DiffReport hostile() {
-    Score score = new Score(HOSTILE, Double.NaN, Double.POSITIVE_INFINITY, 0, 0, 0L);
+    Score score =
+        new Score(HOSTILE, Double.NaN, Double.POSITIVE_INFINITY, 0, 0, 0L, Double.NaN, null);
     Model model =
         new Model(
             HOSTILE,
@@ -140,7 +141,11 @@ final class Samples {
             Double.NaN,
             Double.POSITIVE_INFINITY,
             0.0,
-            List.of(score, new Score("b" + HOSTILE, 1, null, 1, 1, 1L)));
+            Double.NaN,
+            Double.POSITIVE_INFINITY,
+            List.of(
+                score,
+                new Score("b" + HOSTILE, 1, null, 1, 1, 1L, null, Double.POSITIVE_INFINITY)));
     return new DiffReport(
         model,
         model,
@@ -175,15 +180,27 @@ final class Samples {
         loss,
         Math.exp(loss),
         (dramaAccuracy + scriptureAccuracy) / 2,
+        3e9 / parameters,
+        null,
         List.of(
-            new Score("drama.val.txt", dramaLoss, Math.exp(dramaLoss), dramaAccuracy, 40, 10_240L),
+            new Score(
+                "drama.val.txt",
+                dramaLoss,
+                Math.exp(dramaLoss),
+                dramaAccuracy,
+                40,
+                10_240L,
+                3e9 / parameters,
+                null),
             new Score(
                 "scripture.val.txt",
                 scriptureLoss,
                 Math.exp(scriptureLoss),
                 scriptureAccuracy,
                 40,
-                10_240L)));
+                10_240L,
+                3e9 / parameters,
+                null)));
   }
 
   private static Model bare(Model model) {
@@ -194,6 +211,8 @@ final class Samples {
         model.sha256(),
         model.bytes(),
         model.parameters(),
+        null,
+        null,
         null,
         null,
         null,

@@ -12,7 +12,7 @@ import java.util.OptionalDouble;
  *     first counts
  * @param examples windows or sequences
  * @param tokens input tokens, padding not counted; 0 where examples are no sequences
- * @param seconds wall-clock time of the evaluation
+ * @param seconds wall-clock time of the evaluation, without its first forward pass
  */
 public record Evaluation(
     double loss,
@@ -20,4 +20,15 @@ public record Evaluation(
     double accuracy,
     long examples,
     long tokens,
-    double seconds) {}
+    double seconds) {
+
+  /** Input tokens per second, where tokens are predicted. */
+  public OptionalDouble tokensPerSecond() {
+    return perplexity.isPresent() ? OptionalDouble.of(tokens / seconds) : OptionalDouble.empty();
+  }
+
+  /** Examples per second, where each has one label. */
+  public OptionalDouble examplesPerSecond() {
+    return perplexity.isPresent() ? OptionalDouble.empty() : OptionalDouble.of(examples / seconds);
+  }
+}

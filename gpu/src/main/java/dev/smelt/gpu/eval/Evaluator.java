@@ -21,6 +21,7 @@ public final class Evaluator {
    */
   public static Evaluation evaluate(
       Network network, Dataset dataset, int batch, Progress progress) {
+    warmUp(network, dataset);
     long start = System.nanoTime();
     Sums sums = new Sums();
     try (Progress.Task task = progress.begin("evaluation", dataset.examples().size(), "examples")) {
@@ -39,6 +40,26 @@ public final class Evaluator {
         dataset.examples().size(),
         sums.tokens,
         (System.nanoTime() - start) * 1e-9);
+  }
+
+  /**
+   * The first forward pass of a process waits for code and memory. Without it, of two models the
+   * one that comes first would look slower.
+   */
+  private static void warmUp(Network network, Dataset dataset) {
+    if (dataset.examples().isEmpty()) {
+      return;
+    }
+    Batch first = dataset.batch(0, 1);
+    network
+        .device()
+        .step(
+            "evaluation",
+            manager -> {
+              try (NDArray logits = network.model().logits(manager, first, Tape.off())) {
+                var _ = logits.argMax(2).toLongArray();
+              }
+            });
   }
 
   /** Totals so far; the losses are f32 each and f64 in sum. */
