@@ -59,6 +59,13 @@ public final class DenseWeights {
    * stored transposed.
    */
   public static void read(FactoredTensor tensor, ComputeDevice device, Sink sink) {
+    read(tensor, device, BLOCK, sink);
+  }
+
+  /**
+   * @param block elements made at a time, but at least a row
+   */
+  static void read(FactoredTensor tensor, ComputeDevice device, long block, Sink sink) {
     if (tensor.transposed()
         || tensor.pieces().size() > 1
         || !(tensor.pieces().getFirst() instanceof Product product)) {
@@ -68,7 +75,7 @@ public final class DenseWeights {
     requireFinite(tensor);
     int rank = product.rank();
     int rows = tensor.out();
-    int step = Math.clamp(BLOCK / tensor.in(), 1, rows);
+    int step = Math.clamp(block / tensor.in(), 1, rows);
     try (LinearAlgebra constant = device.linearAlgebra()) {
       Matrix b = whole(constant, product.b());
       for (int first = 0; first < rows; first += step) {
