@@ -18,8 +18,7 @@ public final class Bench {
              bench factorize LAUNCHER
              bench memory LAUNCHER
              bench script REAL IMAGES
-             bench accuracy MODELS TEXT
-             bench images REAL IMAGES
+             bench recover MODEL TRAIN HELD
       """;
 
   private Bench() {}
@@ -38,6 +37,8 @@ public final class Bench {
       FactorizeBench.run(Path.of(words.get(1)), out);
     } else if (words.size() == 2 && words.getFirst().equals("memory")) {
       MemoryBench.run(Path.of(words.get(1)), out);
+    } else if (words.size() == 4 && words.getFirst().equals("recover")) {
+      RecoveryBench.run(Path.of(words.get(1)), Path.of(words.get(2)), Path.of(words.get(3)), out);
     } else if (words.size() == 4 && words.getFirst().equals("golden")) {
       new GoldenBench(Path.of(words.get(1)), Path.of(words.get(2)), Path.of(words.get(3)), out)
           .run();

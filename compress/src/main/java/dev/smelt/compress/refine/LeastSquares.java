@@ -1,11 +1,13 @@
 package dev.smelt.compress.refine;
 
-import dev.smelt.gpu.engine.Eigen;
+import dev.smelt.compress.lowrank.Decomposer;
+import dev.smelt.compress.lowrank.Decomposition;
+import dev.smelt.compress.lowrank.Weight;
+import dev.smelt.compress.lowrank.Weighting;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
 import dev.smelt.gpu.engine.NotPositiveDefiniteException;
 import java.util.Optional;
-import java.util.function.DoubleBinaryOperator;
 
 /**
  * Factors A (out×r) and B (r×in) of a layer W (out×in) whose inputs are no longer what they were.
@@ -22,30 +24,27 @@ import java.util.function.DoubleBinaryOperator;
  */
 public final class LeastSquares {
 
-  /** With λ as large as the mean of the diagonal, no matrix of finite sums fails but for NaN. */
+  /** With λ as large as the mean of the diagonal, no matrix of finite sums fails. */
   private static final double MOST_DAMPING = 10;
 
   private final LinearAlgebra algebra;
-  private final Optional<Matrix> left;
-  private final Matrix gram;
-  private final Matrix root;
+
+  /** LᵀL and its root; none where L = I. */
+  private final Optional<Damped> output;
+
+  /** Ã. */
+  private final Damped input;
 
   /** W C, out×in. */
   private final Matrix target;
 
-  private final double damping;
-
-  /** A square matrix and its Cholesky factor. */
-  private record Damped(Matrix matrix, Matrix root, double damping) {}
-
   /**
-   * A pair of factors.
+   * H + λI.
    *
-   * @param a out×r
-   * @param b r×in
-   * @param relativeError ‖L (M − A B) R‖ / ‖L M R‖
+   * @param root its Cholesky factor
+   * @param share λ over the mean of the diagonal of H
    */
-  public record Factors(Matrix a, Matrix b, double relativeError) {}
+  private record Damped(Matrix matrix, Matrix root, double share) {}
 
   /**
    * @param w W, out×in
@@ -66,21 +65,16 @@ public final class LeastSquares {
     }
     this.algebra = algebra;
     int in = w.cols();
-    Damped input = damped(in, inputGram, damping);
-    this.gram = input.matrix();
-    this.root = input.root();
-    this.damping = input.damping();
-    double lambda = this.damping * mean(in, inputGram);
+    this.input = damped(in, inputGram, damping);
+    double lambda = input.share() * mean(in, inputGram);
     this.target = algebra.multiply(w, algebra.matrix(in, in, plusDiagonal(in, cross, lambda)));
-    this.left =
-        outputGram
-            .filter(g -> mean(w.rows(), g) > 0)
-            .map(g -> algebra.transpose(damped(w.rows(), g, damping).root()));
+    this.output =
+        outputGram.filter(g -> mean(w.rows(), g) > 0).map(g -> damped(w.rows(), g, damping));
   }
 
   /** The share of the mean of the diagonal that λ is. */
   public double damping() {
-    return damping;
+    return input.share();
   }
 
   private Damped damped(int n, double[] values, double wanted) {
@@ -117,65 +111,33 @@ public final class LeastSquares {
 
   /** The best A for this B: W C Bᵀ (B Ã Bᵀ)⁻¹. It does not depend on L. */
   public Matrix left(Matrix b) {
-    Matrix inner = algebra.multiply(algebra.multiply(b, gram), algebra.transpose(b));
+    Matrix inner = algebra.multiply(algebra.multiply(b, input.matrix()), algebra.transpose(b));
     Matrix products = algebra.multiply(b, algebra.transpose(target));
     return algebra.transpose(algebra.solve(inner, products));
   }
 
   /** The best B for this A: (Aᵀ LᵀL A)⁻¹ Aᵀ LᵀL W C Ã⁻¹. */
   public Matrix right(Matrix a) {
-    Matrix la = left.map(l -> algebra.multiply(l, a)).orElse(a);
-    Matrix lt = left.map(l -> algebra.multiply(l, target)).orElse(target);
-    Matrix inner = algebra.multiply(algebra.transpose(la), la);
-    Matrix fitted = algebra.solve(inner, algebra.multiply(algebra.transpose(la), lt));
-    return algebra.transpose(algebra.solve(gram, algebra.transpose(fitted)));
+    Matrix metric = output.map(g -> algebra.multiply(g.matrix(), a)).orElse(a);
+    Matrix weighted = algebra.transpose(metric);
+    Matrix inner = algebra.multiply(weighted, a);
+    Matrix fitted = algebra.solve(inner, algebra.multiply(weighted, target));
+    return timesInverse(fitted);
   }
 
   /**
-   * The best pair: with T = L M R = L W C R⁻ᵀ = U S Vᵀ, A B = L⁻¹ U_r S_r V_rᵀ R⁻¹ (Eckart and
-   * Young). The directions come from the eigenvectors of the smaller Gram matrix of T. Every column
-   * of A has the norm of its row of B.
+   * The best pair: A B = L⁻¹ U_r S_r V_rᵀ R⁻¹ with L M R = U S Vᵀ (Eckart and Young).
    *
    * @param rank r, at most min(out, in)
    */
-  public Factors best(int rank) {
-    Matrix mr = algebra.transpose(algebra.solve(root, algebra.transpose(target)));
-    Matrix t = left.map(l -> algebra.multiply(l, mr)).orElse(mr);
-    boolean wide = t.rows() <= t.cols();
-    Eigen eigen = algebra.eigh(algebra.gram(wide ? t : algebra.transpose(t)));
-    Matrix basis = algebra.leadingColumns(eigen.vectors(), rank);
-    Matrix weightedA = wide ? basis : algebra.multiply(t, basis);
-    Matrix weightedB =
-        wide ? algebra.multiply(algebra.transpose(basis), t) : algebra.transpose(basis);
-    Matrix a = left.map(l -> algebra.solve(l, weightedA)).orElse(weightedA);
-    Matrix b =
-        algebra.transpose(algebra.solve(algebra.transpose(root), algebra.transpose(weightedB)));
-    double[] norms = algebra.rowNorms(algebra.transpose(a));
-    double[] others = algebra.rowNorms(b);
-    return new Factors(
-        algebra.scaleColumns(a, balance(norms, others, (x, y) -> Math.sqrt(y / x))),
-        algebra.scaleRows(b, balance(norms, others, (x, y) -> Math.sqrt(x / y))),
-        tail(eigen.values(), rank));
+  public Decomposition best(int rank) {
+    Weight left = output.<Weight>map(g -> new Weight.Cholesky(g.root())).orElse(Weight.NONE);
+    Weighting weighting = new Weighting(left, new Weight.Cholesky(input.root()), 1);
+    return new Decomposer(algebra).decompose(timesInverse(target), weighting, rank);
   }
 
-  /** 1 for directions that carry nothing. */
-  private static double[] balance(double[] a, double[] b, DoubleBinaryOperator ratio) {
-    double[] balance = new double[a.length];
-    for (int i = 0; i < balance.length; i++) {
-      balance[i] = a[i] > 0 && b[i] > 0 ? ratio.applyAsDouble(a[i], b[i]) : 1;
-    }
-    return balance;
-  }
-
-  /** √(Σ_{k>r} λ_k / Σ λ_k); rounding can leave eigenvalues of a Gram matrix below zero. */
-  private static double tail(double[] eigenvalues, int rank) {
-    double all = 0;
-    double tail = 0;
-    for (int k = 0; k < eigenvalues.length; k++) {
-      double energy = Math.max(0, eigenvalues[k]);
-      all += energy;
-      tail += k < rank ? 0 : energy;
-    }
-    return all > 0 ? Math.sqrt(tail / all) : 0;
+  /** X Ã⁻¹, by the symmetry of Ã. */
+  private Matrix timesInverse(Matrix x) {
+    return algebra.transpose(algebra.solve(input.matrix(), algebra.transpose(x)));
   }
 }

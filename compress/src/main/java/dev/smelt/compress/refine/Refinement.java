@@ -1,5 +1,6 @@
 package dev.smelt.compress.refine;
 
+import dev.smelt.compress.lowrank.Decomposition;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.Progress;
 import dev.smelt.formats.Shape;
@@ -15,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Supplier;
 
 /**
  * Finds the factors of a compressed network anew, layer after layer in the order of the forward
@@ -78,9 +80,10 @@ public final class Refinement {
     Shape a = compressed.learned(matrix.a()).info().shape();
     Shape b = compressed.learned(matrix.b()).info().shape();
     double[] weight = matrix.weight().get();
-    requireFitting(matrix, weight.length, a, b, grams);
+    int rank = Math.toIntExact(b.size(0));
     int out = Math.toIntExact(a.size(0));
-    int in = Math.toIntExact(b.size(1));
+    int in = grams.size();
+    requireFitting(matrix, weight.length, a, b, in);
     try (LinearAlgebra algebra = device.linearAlgebra()) {
       LeastSquares squares =
           new LeastSquares(
@@ -88,36 +91,30 @@ public final class Refinement {
               algebra.matrix(out, in, weight),
               grams.gram(),
               grams.cross(),
-              matrix.outputGram().map(source -> source.get()),
+              matrix.outputGram().map(Supplier::get),
               options.damping());
-      LeastSquares.Factors best = squares.best(Math.toIntExact(b.size(0)));
+      Decomposition best = squares.best(rank);
       compressed.replace(matrix.a(), best.a().toFloats());
       compressed.replace(matrix.b(), best.b().toFloats());
-      return new Refined(matrix, best.relativeError(), squares.damping());
+      double tail = best.spectrum().tails()[rank];
+      return new Refined(matrix, Math.sqrt(tail), squares.damping());
     }
   }
 
-  private static void requireFitting(
-      FactoredMatrix matrix, int values, Shape a, Shape b, Grams grams) {
+  /** Of a convolution, A is [out, r, 1, 1] and B [r, …]. */
+  private static void requireFitting(FactoredMatrix matrix, int values, Shape a, Shape b, int in) {
+    long out = a.size(0);
+    long rank = b.size(0);
     boolean fits =
-        a.isMatrix()
-            && b.isMatrix()
-            && a.size(1) == b.size(0)
-            && b.size(0) <= Math.min(a.size(0), b.size(1))
-            && values == a.size(0) * b.size(1)
-            && grams.size() == b.size(1);
+        a.elements() == out * rank
+            && b.elements() == rank * in
+            && values == out * in
+            && rank <= Math.min(out, in);
     if (!fits) {
       throw new MismatchException(
           "factors do not fit the matrix that they stand for",
           matrix.a(),
-          "found "
-              + a
-              + " and "
-              + b
-              + " for "
-              + values
-              + " values with inputs of size "
-              + grams.size(),
+          "found " + a + " and " + b + " for " + values + " values with inputs of size " + in,
           "was the model made from this original?");
     }
   }
