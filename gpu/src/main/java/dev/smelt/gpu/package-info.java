@@ -10,6 +10,7 @@
  * <tr><td>{@code network}</td><td>architectures, run from a checkpoint</td></tr>
  * <tr><td>{@code eval}</td><td>loss and accuracy</td></tr>
  * <tr><td>{@code statistics}</td><td>Fisher information and its files</td></tr>
+ * <tr><td>{@code training}</td><td>a few parameters of a network, tuned</td></tr>
  * </table>
  *
  * <p>DJL types appear in the signatures of the two internal packages alone. A new architecture is a

@@ -43,7 +43,8 @@ public final class Parameter {
   }
 
   /**
-   * The weights, f32, on the device. They never require a gradient, except those of {@link #leaf}.
+   * The weights, f32, on the device. They require no gradient, except those of {@link #leaf} and
+   * those that are being trained.
    */
   public NDArray value() {
     return Objects.requireNonNull(value, name());
