@@ -1,6 +1,7 @@
 package dev.smelt.gpu.layer;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import java.util.Optional;
 
 /**
@@ -18,8 +19,18 @@ public record RmsNorm(Parameter weight, NDArray epsilon, Optional<NDArray> one) 
   public NDArray forward(NDArray x, Tape tape) {
     NDArray meanSquare = x.square().mean(new int[] {-1}, true);
     NDArray standardized = x.div(meanSquare.add(epsilon).sqrt());
-    NDArray w = one.map(weight.value()::add).orElseGet(weight::value);
-    return tape.record(standardized.mul(w), new Use.Scale(weight, standardized));
+    return tape.record(
+        standardized.mul(scale(x.getManager())), new Use.Scale(weight, standardized));
+  }
+
+  /** A sum belongs to the batch, or every one would stay as long as the weights. */
+  private NDArray scale(NDManager batch) {
+    if (one.isEmpty()) {
+      return weight.value();
+    }
+    NDArray sum = weight.value().add(one.get());
+    sum.attach(batch);
+    return sum;
   }
 
   /**

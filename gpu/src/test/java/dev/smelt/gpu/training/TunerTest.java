@@ -32,6 +32,8 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class TunerTest {
 
@@ -214,6 +216,34 @@ class TunerTest {
 
   private static double loss(Network network) {
     return Evaluator.evaluate(network, TestData.dataset(WINDOWS), 4, Progress.NONE).loss();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"llama", "gemma2", "phi3", "gpt_neox"})
+  void holdsNoMoreArraysAfterManySteps(String type) {
+    TinyModel model = TinyDecoders.languageModel(type);
+    String norm =
+        type.equals("gpt_neox") ? "gpt_neox.final_layer_norm.weight" : "model.norm.weight";
+    try (Network student = load(model, "student");
+        Network teacher = load(model, "teacher")) {
+      int[] held = new int[2];
+      for (int round = 0; round < 2; round++) {
+        var _ =
+            Tuner.tune(
+                student,
+                TestData.dataset(WINDOWS),
+                Set.of(norm),
+                TuneOptions.of(3, 0.01).withDistillation(0.5),
+                Optional.of(teacher),
+                Progress.NONE);
+        held[round] = arrays(student, norm) + arrays(teacher, norm);
+      }
+      assertThat(held[1]).isEqualTo(held[0]);
+    }
+  }
+
+  private static int arrays(Network network, String parameter) {
+    return network.learned(parameter).value().getManager().getManagedArrays().size();
   }
 
   @Test
