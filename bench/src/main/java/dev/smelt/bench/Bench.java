@@ -18,7 +18,7 @@ public final class Bench {
              bench factorize LAUNCHER
              bench memory LAUNCHER
              bench script REAL IMAGES
-             bench recover MODEL TRAIN HELD
+             bench recover MODEL TRAIN HELD WINDOWS
       """;
 
   private Bench() {}
@@ -37,8 +37,10 @@ public final class Bench {
       FactorizeBench.run(Path.of(words.get(1)), out);
     } else if (words.size() == 2 && words.getFirst().equals("memory")) {
       MemoryBench.run(Path.of(words.get(1)), out);
-    } else if (words.size() == 4 && words.getFirst().equals("recover")) {
-      RecoveryBench.run(Path.of(words.get(1)), Path.of(words.get(2)), Path.of(words.get(3)), out);
+    } else if (words.size() == 5 && words.getFirst().equals("recover")) {
+      int windows = Integer.parseInt(words.get(4));
+      RecoveryBench.run(
+          Path.of(words.get(1)), Path.of(words.get(2)), Path.of(words.get(3)), windows, out);
     } else if (words.size() == 4 && words.getFirst().equals("golden")) {
       new GoldenBench(Path.of(words.get(1)), Path.of(words.get(2)), Path.of(words.get(3)), out)
           .run();

@@ -75,8 +75,9 @@ final class RecoveryBench {
   /**
    * @param train text for statistics, refinement and tuning
    * @param held text that the losses are of
+   * @param windows of 128 tokens of the former
    */
-  static void run(Path model, Path train, Path held, PrintStream out) {
+  static void run(Path model, Path train, Path held, int windows, PrintStream out) {
     int threads = Runtime.getRuntime().availableProcessors();
     try (TempFolder folder = TempFolder.make();
         Checkpoint dense = Checkpoint.open(model);
@@ -84,7 +85,7 @@ final class RecoveryBench {
         Network original = Network.load(dense, device);
         Tokenizer tokenizer = Tokenizers.forCheckpoint(dense)) {
       Path statistics = folder.path().resolve("grams.safetensors");
-      DataOptions windows = DataOptions.ALL.withSeqLen(128);
+      DataOptions first = DataOptions.ALL.withSeqLen(128).withSamples(windows);
       DataOptions longer = DataOptions.ALL.withSeqLen(256).withSamples(40);
       RecoveryBench bench =
           new RecoveryBench(
@@ -94,7 +95,7 @@ final class RecoveryBench {
               dense,
               device,
               original,
-              Dataset.read(train, tokenizer, original.input(), windows),
+              Dataset.read(train, tokenizer, original.input(), first),
               Dataset.read(held, tokenizer, original.input(), longer));
       smelt(
           "fisher",
@@ -103,6 +104,8 @@ final class RecoveryBench {
           train,
           "--seq-len",
           128,
+          "--samples",
+          windows,
           "--stats",
           "input-gram,grad-gram",
           "-o",

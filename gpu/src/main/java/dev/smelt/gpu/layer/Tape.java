@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Remembers, when asked to, how each parameter was used in a forward pass.
@@ -27,26 +28,71 @@ public final class Tape {
     }
   }
 
+  /**
+   * Thrown out of a forward pass whose tape has heard all that it was to hear. What the pass has
+   * made until then stays with its manager.
+   */
+  public static final class EndOfTape extends RuntimeException {
+
+    private static final long serialVersionUID = 1L;
+
+    private EndOfTape() {
+      super("the tape has heard all it was to hear", null, false, false);
+    }
+  }
+
   private final boolean recording;
+  private final Set<String> heard;
+  private final int uses;
+  private final List<Use.Product> products = new ArrayList<>();
   private final List<Tap> taps = new ArrayList<>();
 
-  private Tape(boolean recording) {
+  private Tape(boolean recording, Set<String> heard, int uses) {
     this.recording = recording;
+    this.heard = heard;
+    this.uses = uses;
   }
 
   /** Remembers nothing and changes nothing. */
   public static Tape off() {
-    return new Tape(false);
+    return new Tape(false, Set.of(), 0);
   }
 
   /** For one forward pass. */
   public static Tape recording() {
-    return new Tape(true);
+    return new Tape(true, Set.of(), 0);
   }
 
-  /** Whether gradients will be asked for. */
+  /**
+   * Remembers the inputs of some matrices and nothing else: without taps, for no backward pass.
+   *
+   * @param parameters the matrices, at least one
+   * @param uses after how many uses of them the forward pass is ended by {@link EndOfTape}; {@link
+   *     Integer#MAX_VALUE} lets it run to its end
+   */
+  public static Tape listening(Set<String> parameters, int uses) {
+    return new Tape(false, Set.copyOf(parameters), uses);
+  }
+
+  /** Whether somebody will ask how parameters were used. */
   public boolean isRecording() {
-    return recording;
+    return recording || !heard.isEmpty();
+  }
+
+  /** What a listening tape has heard, in the order of the forward pass. */
+  public List<Use.Product> products() {
+    return List.copyOf(products);
+  }
+
+  private void hear(Use... used) {
+    for (Use use : used) {
+      if (use instanceof Use.Product product && heard.contains(product.parameter().name())) {
+        products.add(product);
+      }
+    }
+    if (products.size() >= uses && !heard.isEmpty()) {
+      throw new EndOfTape();
+    }
   }
 
   /**
@@ -55,6 +101,7 @@ public final class Tape {
    * @param output newly made, and by an operator that does not need it for its backward pass
    */
   NDArray record(NDArray output, Use... uses) {
+    hear(uses);
     return recording ? tapped(output, output.getManager().zeros(new Shape(1)), uses) : output;
   }
 
@@ -64,6 +111,7 @@ public final class Tape {
    * @param output newly made, and by an operator that does not need it for its backward pass
    */
   NDArray recordShifted(NDArray output, Parameter bias, Use... uses) {
+    hear(uses);
     if (!recording) {
       return output.addi(bias.value());
     }

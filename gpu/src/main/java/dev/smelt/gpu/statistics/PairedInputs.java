@@ -25,6 +25,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SequencedMap;
+import java.util.Set;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 
 /**
  * What the inputs of linear layers have become in a compressed network: with x an input of a layer
@@ -57,6 +60,9 @@ public final class PairedInputs {
   private final Map<Pair, Sums> sums = new HashMap<>();
 
   private record Sums(Total gram, Total cross) {}
+
+  private int usesBefore = Integer.MAX_VALUE;
+  private int usesAfter = Integer.MAX_VALUE;
 
   private PairedInputs(Network original, Network compressed, List<Pair> pairs) {
     this.original = original;
@@ -102,6 +108,8 @@ public final class PairedInputs {
    */
   public static List<List<Pair>> stages(Network compressed, Dataset data, List<Pair> pairs) {
     List<List<Pair>> stages = new ArrayList<>();
+    Set<String> parameters = names(pairs, Pair::compressed);
+    Batch one = data.batch(0, 1);
     compressed
         .device()
         .step(
@@ -110,8 +118,14 @@ public final class PairedInputs {
                 Autograd.unrecorded(
                     () ->
                         stages.addAll(
-                            stages(inputs(compressed, manager, data.batch(0, 1)), pairs))));
+                            stages(
+                                inputs(compressed, parameters, Integer.MAX_VALUE, manager, one),
+                                pairs))));
     return stages;
+  }
+
+  private static Set<String> names(List<Pair> pairs, Function<Pair, String> side) {
+    return pairs.stream().map(side).collect(Collectors.toSet());
   }
 
   private static Collection<List<Pair>> stages(
@@ -137,8 +151,13 @@ public final class PairedInputs {
   }
 
   private void add(NDManager scope, NDManager manager, Batch batch) {
-    Map<String, List<NDArray>> before = inputs(original, manager, batch);
-    Map<String, List<NDArray>> after = inputs(compressed, manager, batch);
+    Map<String, List<NDArray>> before =
+        inputs(original, names(pairs, Pair::original), usesBefore, manager, batch);
+    Map<String, List<NDArray>> after =
+        inputs(compressed, names(pairs, Pair::compressed), usesAfter, manager, batch);
+    // The first batch tells how often they are used, and with that where to stop.
+    usesBefore = count(before);
+    usesAfter = count(after);
     InputProducts products = new InputProducts(batch, compressed.device().functions());
     // By identity: to compare arrays by value takes longer than to add them.
     IdentityHashMap<NDArray, IdentityHashMap<NDArray, Sums>> done = new IdentityHashMap<>();
@@ -164,21 +183,28 @@ public final class PairedInputs {
     }
   }
 
-  private static Map<String, List<NDArray>> inputs(
-      Network network, NDManager manager, Batch batch) {
-    Tape tape = Tape.recording();
-    var _ = network.model().logits(manager, batch, tape);
-    Map<String, List<NDArray>> inputs = new LinkedHashMap<>();
-    for (Tape.Tap tap : tape.taps()) {
-      for (Use use : tap.uses()) {
-        if (use instanceof Use.Product product) {
-          inputs
-              .computeIfAbsent(product.parameter().name(), key -> new ArrayList<>())
-              .add(product.x());
-        }
-      }
+  /**
+   * By parameter, in the order of the forward pass, which runs no further than needed.
+   *
+   * @param uses of the parameters that there are; {@link Integer#MAX_VALUE} where it is not known
+   */
+  private static SequencedMap<String, List<NDArray>> inputs(
+      Network network, Set<String> parameters, int uses, NDManager manager, Batch batch) {
+    Tape tape = Tape.listening(parameters, uses);
+    try {
+      var _ = network.model().logits(manager, batch, tape);
+    } catch (Tape.EndOfTape _) {
+      // The inputs are there.
+    }
+    SequencedMap<String, List<NDArray>> inputs = new LinkedHashMap<>();
+    for (Use.Product product : tape.products()) {
+      inputs.computeIfAbsent(product.parameter().name(), key -> new ArrayList<>()).add(product.x());
     }
     return inputs;
+  }
+
+  private static int count(Map<String, List<NDArray>> inputs) {
+    return inputs.values().stream().mapToInt(List::size).sum();
   }
 
   private static List<NDArray> uses(Map<String, List<NDArray>> inputs, String parameter) {
