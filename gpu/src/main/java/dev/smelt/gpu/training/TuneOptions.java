@@ -32,6 +32,9 @@ public record TuneOptions(
     double distillation,
     long seed) {
 
+  /** Where to begin; ten times as much makes small language models worse than they were. */
+  public static final double LEARNING_RATE = 1e-4;
+
   public TuneOptions {
     require(steps >= 1, "steps", steps, "at least 1");
     require(isPositive(learningRate), "a learning rate", learningRate, "a positive number");

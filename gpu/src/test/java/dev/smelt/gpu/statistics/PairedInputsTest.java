@@ -126,6 +126,38 @@ class PairedInputsTest {
     }
   }
 
+  /** Only the first batch runs through the whole network. */
+  @Test
+  void endsForwardPassesEarlyWithoutChangingSums() {
+    Pair early =
+        new Pair(
+            "model.layers.0.mlp.down_proj.weight", "model.layers.0.mlp.down_proj.BLinear.weight");
+    Pair first =
+        new Pair(
+            "model.layers.0.self_attn.o_proj.weight",
+            "model.layers.0.self_attn.o_proj.BLinear.weight");
+    Map<Pair, Grams> atOnce = collect(DENSE, FACTORS, WINDOWS.size(), early, first);
+    Map<Pair, Grams> oneByOne = collect(DENSE, FACTORS, 1, early, first);
+    for (Pair pair : List.of(early, first)) {
+      assertClose(get(oneByOne, pair).gram(), get(atOnce, pair).gram());
+      assertClose(get(oneByOne, pair).cross(), get(atOnce, pair).cross());
+    }
+  }
+
+  @Test
+  void comesToLayersInTheOrderOfTheForwardPass() {
+    Pair query = new Pair(ATTENTION + "q_proj.weight", ATTENTION + "q_proj.BLinear.weight");
+    Pair value = new Pair(ATTENTION + "v_proj.weight", ATTENTION + "v_proj.BLinear.weight");
+    Pair output = new Pair(ATTENTION + "o_proj.weight", ATTENTION + "o_proj.BLinear.weight");
+    Pair head = new Pair("lm_head.weight", "lm_head.BLinear.weight");
+    try (Network network = load(FACTORS, "stages")) {
+      assertThat(
+              PairedInputs.stages(
+                  network, TestData.dataset(WINDOWS), List.of(head, value, output, query)))
+          .containsExactly(List.of(query, value), List.of(output), List.of(head));
+    }
+  }
+
   @Test
   void isSymmetricForANetworkAndItself() {
     Pair same = new Pair(ATTENTION + "v_proj.weight", ATTENTION + "v_proj.weight");
