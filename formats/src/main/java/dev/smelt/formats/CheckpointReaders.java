@@ -1,6 +1,7 @@
 package dev.smelt.formats;
 
 import dev.smelt.formats.huggingface.SafetensorsCheckpoint;
+import dev.smelt.formats.peft.Adapter;
 import dev.smelt.formats.storage.Storage;
 import dev.smelt.formats.torch.TorchCheckpoint;
 import java.nio.file.Path;
@@ -26,6 +27,13 @@ final class CheckpointReaders {
       }
       if (TorchCheckpoint.isFolderOf(path)) {
         return TorchCheckpoint.openFolder(path);
+      }
+      if (Adapter.isFolder(path)) {
+        throw new UnsupportedException(
+            "an adapter, not a model",
+            path.toString(),
+            "it holds changes to a base",
+            "give its base with --base, or make a model of both with smelt expand --base");
       }
       throw new UnsupportedException(
           "no weights found",

@@ -1,13 +1,16 @@
 package dev.smelt.cli.command;
 
 import dev.smelt.cli.Version;
+import dev.smelt.compress.delta.AdaptedModel;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CheckpointWriter;
+import dev.smelt.formats.manifest.ContentHash;
 import dev.smelt.formats.manifest.Hashing;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.formats.manifest.Manifest.Input;
 import dev.smelt.formats.manifest.Manifest.Totals;
 import dev.smelt.formats.manifest.TensorRecord;
+import dev.smelt.formats.peft.AdapterConfig;
 import dev.smelt.formats.storage.Storage;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -46,6 +49,22 @@ final class Manifests {
 
   static Input model(Checkpoint checkpoint, String sha256) {
     return new Input("model", checkpoint.path().toString(), checkpoint.bytes(), sha256);
+  }
+
+  /** Of an adapter on a base: the base's tensors, and the adapter's files. */
+  static List<Input> adapted(AdaptedModel model, int threads) {
+    return adapted(model, ContentHash.of(model.base(), threads));
+  }
+
+  static List<Input> adapted(AdaptedModel model, String baseSha256) {
+    Checkpoint base = model.base();
+    List<Input> inputs = new ArrayList<>();
+    inputs.add(new Input("base", base.path().toString(), base.bytes(), baseSha256));
+    for (Path file : model.adapter().weights().weightFiles()) {
+      inputs.add(file("adapter", file));
+    }
+    inputs.add(file("adapter", model.path().resolve(AdapterConfig.FILE)));
+    return inputs;
   }
 
   static Input file(String role, Path file) {

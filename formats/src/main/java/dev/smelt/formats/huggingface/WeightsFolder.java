@@ -94,7 +94,8 @@ public record WeightsFolder(
     return new WeightsFolder(folder, shards, Optional.of(index), config(folder), sideFiles(folder));
   }
 
-  private static Optional<ModelConfig> config(Path folder) {
+  /** config.json of a folder. */
+  public static Optional<ModelConfig> config(Path folder) {
     Path file = folder.resolve(CONFIG);
     return Storage.local().exists(file)
         ? Optional.of(
@@ -102,7 +103,8 @@ public record WeightsFolder(
         : Optional.empty();
   }
 
-  private static List<Path> sideFiles(Path folder) {
+  /** What lies in a folder beside config, weights and what smelt writes about them. */
+  public static List<Path> sideFiles(Path folder) {
     Set<String> ours = Set.of(CONFIG, Manifest.FILE);
     return Storage.local().files(folder).stream()
         .filter(file -> !ours.contains(name(file)))

@@ -1,0 +1,57 @@
+package dev.smelt.cli.command;
+
+import dev.smelt.compress.delta.AdaptedModel;
+import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.DType;
+import dev.smelt.formats.UsageException;
+import dev.smelt.formats.peft.Adapter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** The option of commands that take adapter folders in place of models. */
+final class BaseMixin {
+
+  @Option(
+      names = "--base",
+      paramLabel = "B",
+      description = "The model that adapter folders among the arguments are changes of.")
+  private @Nullable Path base;
+
+  Optional<Path> given() {
+    return Optional.ofNullable(base);
+  }
+
+  /** What is read, for checks of the output: the arguments and the base. */
+  List<Path> with(List<Path> paths) {
+    List<Path> all = new ArrayList<>(paths);
+    given().ifPresent(all::add);
+    return all;
+  }
+
+  /**
+   * @throws UsageException when a base is given that nothing needs
+   */
+  void requireUse(List<Path> paths) {
+    if (base != null && paths.stream().noneMatch(Adapter::isFolder)) {
+      throw new UsageException(
+          "--base has no effect: none of the arguments is the folder of an adapter",
+          "leave it out");
+    }
+  }
+
+  /** A checkpoint, or the model that an adapter and its base stand for. */
+  Checkpoint open(Path path, AdaptedModel.Work work) {
+    return base != null && Adapter.isFolder(path)
+        ? AdaptedModel.open(path, base, Optional.empty(), work)
+        : Checkpoint.open(path);
+  }
+
+  /** The model of an adapter; only where there is a base. */
+  AdaptedModel openAdapted(Path path, Optional<DType> dtype, AdaptedModel.Work work) {
+    return AdaptedModel.open(path, given().orElseThrow(), dtype, work);
+  }
+}
