@@ -90,7 +90,12 @@ public final class ModelConfig {
     if (!value.isNumber()) {
       throw wrongType(key, "a number", value);
     }
-    return value.doubleValue();
+    // Over decimals: the tree's own way to a double throws where one is too large.
+    double number = value.decimalValue().doubleValue();
+    if (!Double.isFinite(number)) {
+      throw wrongType(key, "a number in the range of doubles", value);
+    }
+    return number;
   }
 
   public boolean flag(String key, boolean absent) {

@@ -69,7 +69,7 @@ final class AdapterConfigReader {
     requireLora();
     return new AdapterConfig(
         rank(),
-        alpha(),
+        json.number("lora_alpha", DEFAULT_ALPHA),
         json.flag("use_rslora", false),
         patterns("rank_pattern", "a whole number above 0", this::wholeAboveZero),
         patterns("alpha_pattern", "a number", AdapterConfigReader::number),
@@ -133,14 +133,6 @@ final class AdapterConfigReader {
 
   private int rank() {
     return json.get("r").isMissingNode() ? DEFAULT_RANK : json.size("r");
-  }
-
-  private double alpha() {
-    double alpha = json.number("lora_alpha", DEFAULT_ALPHA);
-    if (!Double.isFinite(alpha)) {
-      throw corrupt("lora_alpha", "a finite number", json.get("lora_alpha"));
-    }
-    return alpha;
   }
 
   private String bias() {
@@ -215,8 +207,8 @@ final class AdapterConfigReader {
   }
 
   private static Optional<Double> number(JsonNode value) {
-    return value.isNumber() && Double.isFinite(value.doubleValue())
-        ? Optional.of(value.doubleValue())
+    return value.isNumber()
+        ? Optional.of(value.decimalValue().doubleValue()).filter(Double::isFinite)
         : Optional.empty();
   }
 

@@ -57,10 +57,10 @@ public record AdapterMatch(List<AdaptedTensor> tensors, List<String> notes) {
         byBareName.put(
             architecture.bareName(tensor.name()), AdaptedTensor.of(tensor.name(), tensor, false));
       }
-      requirePromised();
       adapter.full().forEach(this::replace);
       adapter.factors().values().forEach(this::change);
       adapter.factorBiases().forEach(this::shift);
+      requirePromised();
       return new AdapterMatch(List.copyOf(byBareName.values()), notes);
     }
 
