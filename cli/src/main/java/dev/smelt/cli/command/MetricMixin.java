@@ -1,38 +1,47 @@
 package dev.smelt.cli.command;
 
+import dev.smelt.compress.factorize.FisherMetric;
 import dev.smelt.compress.factorize.Metric;
-import dev.smelt.compress.factorize.MetricSpec;
-import dev.smelt.compress.factorize.MetricSpec.Kind;
+import dev.smelt.compress.factorize.PlainMetric;
 import dev.smelt.compress.factorize.Side;
 import dev.smelt.formats.UsageException;
-import dev.smelt.formats.manifest.Hashing;
-import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.gpu.statistics.Statistics;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** Options that say what counts as close to a matrix. */
+/** Options of what counts as close to a change. */
 final class MetricMixin {
+
+  /** What {@code --metric} takes. */
+  enum MetricName {
+    PLAIN,
+    FISHER;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
 
   @Option(
       names = "--metric",
-      paramLabel = "plain|fisher|activation|kronecker",
-      description =
-          "What counts as close: all weights alike; sums of diagonal Fisher information; the"
-              + " layer's outputs on the data; Fisher information of both sides of the layer"
-              + " (the last that the statistics allow; plain without).")
-  private @Nullable Kind kind;
+      paramLabel = "plain|fisher",
+      description = "What counts as close: all weights alike, or by Fisher information (plain).")
+  private MetricName metric = MetricName.PLAIN;
 
   @Option(
       names = "--stats",
       paramLabel = "FILE",
-      description = "Statistics of this model, from smelt fisher.")
-  private @Nullable Path stats;
+      description =
+          "Statistics of each model, in order, or one file for all, from smelt fisher; those of the"
+              + " base will do.")
+  private List<Path> stats = new ArrayList<>();
 
   @Option(
       names = "--side",
@@ -41,90 +50,57 @@ final class MetricMixin {
   private @Nullable Side side;
 
   @Option(
-      names = "--damping",
-      paramLabel = "D",
-      description =
-          "Of --metric activation and kronecker: added to the diagonal of Gram matrices, as a share"
-              + " of its mean (1e-4).")
-  private @Nullable Double damping;
-
-  @Option(names = "--any-model", description = "Accept statistics of another model.")
+      names = "--any-model",
+      description = "Accept statistics of a model that is neither M nor B.")
   private boolean anyModel;
 
-  /** A metric and the file behind it. */
-  record Chosen(MetricSpec spec, Metric metric, Optional<Statistics> statistics)
-      implements AutoCloseable {
-    @Override
-    public void close() {
-      statistics.ifPresent(Statistics::close);
-    }
+  List<Path> files() {
+    return List.copyOf(stats);
   }
 
-  /** Files that are read. */
-  List<Path> inputs() {
-    return stats == null ? List.of() : List.of(stats);
-  }
-
-  /** What can be said before any file is opened. */
-  void check() {
-    if (stats == null) {
-      if (kind != null && kind != Kind.PLAIN) {
-        throw new UsageException(
-            "--metric " + kind + " needs statistics",
-            "give --stats FILE; smelt fisher computes it");
-      }
-      MetricSpec.of(Kind.PLAIN, side, damping);
-      refuse("--any-model", anyModel, "without --stats");
-      return;
-    }
-    if (kind != null) {
-      MetricSpec.of(kind, side, damping);
-      refuse("--stats", kind == Kind.PLAIN, "with --metric plain");
-    }
-  }
-
-  private static void refuse(String option, boolean given, String why) {
-    if (given) {
-      throw new UsageException(option + " has no effect " + why, "leave it out");
-    }
+  boolean anyModel() {
+    return anyModel;
   }
 
   /**
-   * @param modelSha256 of which the statistics must be
+   * @throws UsageException when options do not go together
    */
-  Chosen open(String modelSha256) {
-    if (stats == null) {
-      MetricSpec spec = MetricSpec.of(Kind.PLAIN, side, damping);
-      return new Chosen(spec, spec.metric(Optional.empty()), Optional.empty());
-    }
-    Statistics statistics = Statistics.open(stats);
-    try {
-      if (!anyModel) {
-        statistics.requireModel(modelSha256);
-      }
-      Kind chosen = kind == null ? MetricSpec.bestFor(statistics) : kind;
-      MetricSpec spec = MetricSpec.of(chosen, side, damping);
-      Optional<Statistics> opened = Optional.of(statistics);
-      return new Chosen(spec, spec.metric(opened), opened);
-    } catch (RuntimeException e) {
-      statistics.close();
-      throw e;
+  void check(int models) {
+    if (metric == MetricName.PLAIN) {
+      refuseUnused("--stats", !stats.isEmpty());
+      refuseUnused("--side", side != null);
+      refuseUnused("--any-model", anyModel);
+    } else if (stats.size() != 1 && stats.size() != models) {
+      throw new UsageException(
+          stats.size() + " statistics files for " + models + " models",
+          "give --stats once, or once per model in order; smelt fisher computes them");
     }
   }
 
-  /** For the manifest. */
-  List<Manifest.Input> manifestInputs() {
-    return stats == null ? List.of() : List.of(Manifests.file("statistics", stats));
+  private static void refuseUnused(String option, boolean given) {
+    if (given) {
+      throw new UsageException(
+          option + " has no effect with --metric plain", "use --metric fisher");
+    }
   }
 
-  /** All that decompositions depend on. */
-  Map<String, String> madeFrom(MetricSpec spec, String modelSha256) {
-    Map<String, String> from = new LinkedHashMap<>();
-    from.put("model", modelSha256);
-    spec.parameters().forEach((name, value) -> from.put(name, value.toString()));
-    if (stats != null) {
-      from.put("statistics", Hashing.sha256(stats));
+  /** The statistics of the i-th model, where the metric needs them. */
+  Optional<Path> file(int model) {
+    return stats.isEmpty()
+        ? Optional.empty()
+        : Optional.of(stats.get(stats.size() == 1 ? 0 : model));
+  }
+
+  Metric of(Optional<Statistics> statistics) {
+    return statistics.isPresent()
+        ? new FisherMetric(statistics.get(), side == null ? Side.INPUT : side)
+        : new PlainMetric();
+  }
+
+  void describe(Map<String, Object> parameters) {
+    parameters.put("metric", metric.toString());
+    if (metric == MetricName.FISHER) {
+      parameters.put("side", (side == null ? Side.INPUT : side).toString());
     }
-    return from;
   }
 }

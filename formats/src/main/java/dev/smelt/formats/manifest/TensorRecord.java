@@ -7,15 +7,13 @@ import org.jspecify.annotations.Nullable;
  * written. Parts that do not apply are null and left out of the file.
  *
  * @param name in the input; of what {@code expand} made, in the output
- * @param action "merged", "factorized", "expanded", "kept", "dropped"
+ * @param action "merged", "factorized", "expanded", "delta", "unchanged", "kept", "dropped"
  * @param reason why, where the action is not what was asked for
  * @param rank of the factors
  * @param relativeError ‖W − Ŵ‖ / ‖W‖ (Frobenius) of the written, rounded tensor
  * @param weightedRelativeError ‖L(W − Ŵ)R‖ / ‖LWR‖ in the metric that chose the factors
- * @param route how the singular directions were computed: "gram", "random", "svd"
- * @param shrinkage how far Gram matrices had to be moved toward a multiple of I, beyond damping
- * @param predictedLoss by how many nats the metric predicts that the loss of an example rises (of a
- *     window of text: the sum over its tokens), where it does
+ * @param deltaError ‖Δ − BA‖ / ‖Δ‖ of what fine-tuning changed, Δ = W − W_base; then {@code
+ *     relativeError} is ‖Δ − BA‖ / ‖W‖ and the weighted one is of Δ
  * @param bytesBefore of the tensor in the input
  * @param bytesAfter of everything that replaces it
  */
@@ -26,17 +24,39 @@ public record TensorRecord(
     @Nullable Integer rank,
     @Nullable Double relativeError,
     @Nullable Double weightedRelativeError,
-    @Nullable String route,
-    @Nullable Double shrinkage,
-    @Nullable Double predictedLoss,
+    @Nullable Double deltaError,
     long bytesBefore,
     long bytesAfter) {
 
   public static final String MERGED = "merged";
   public static final String FACTORIZED = "factorized";
   public static final String EXPANDED = "expanded";
+  public static final String DELTA = "delta";
+  public static final String UNCHANGED = "unchanged";
   public static final String KEPT = "kept";
   public static final String DROPPED = "dropped";
+
+  /** A tensor that is no change of another one. */
+  public TensorRecord(
+      String name,
+      String action,
+      @Nullable String reason,
+      @Nullable Integer rank,
+      @Nullable Double relativeError,
+      @Nullable Double weightedRelativeError,
+      long bytesBefore,
+      long bytesAfter) {
+    this(
+        name,
+        action,
+        reason,
+        rank,
+        relativeError,
+        weightedRelativeError,
+        null,
+        bytesBefore,
+        bytesAfter);
+  }
 
   /** A tensor that went through one of the methods and has no certificate of its own. */
   public static TensorRecord of(String name, String action, long bytesBefore, long bytesAfter) {

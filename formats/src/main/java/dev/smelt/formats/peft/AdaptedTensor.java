@@ -38,6 +38,10 @@ public record AdaptedTensor(
     return new AdaptedTensor(name, start, inAdapter, factors, transposed, Optional.of(added), by);
   }
 
+  AdaptedTensor named(String other) {
+    return new AdaptedTensor(other, start, inAdapter, factors, transposed, shift, scale);
+  }
+
   /** True where nothing is to be computed. */
   public boolean isAsStored() {
     return factors.isEmpty() && shift.isEmpty();

@@ -61,7 +61,25 @@ public record AdapterMatch(List<AdaptedTensor> tensors, List<String> notes) {
       adapter.factors().values().forEach(this::change);
       adapter.factorBiases().forEach(this::shift);
       requirePromised();
+      followTies();
       return new AdapterMatch(List.copyOf(byBareName.values()), notes);
+    }
+
+    /** A stored copy of a tied tensor stays what it is a copy of. */
+    private void followTies() {
+      if (!base.config().map(architecture::isTied).orElse(false)) {
+        return;
+      }
+      architecture
+          .tied()
+          .forEach(
+              (copy, source) -> {
+                AdaptedTensor own = byBareName.get(copy);
+                AdaptedTensor followed = byBareName.get(source);
+                if (own != null && followed != null && own.isAsStored() && !own.inAdapter()) {
+                  byBareName.put(copy, followed.named(own.name()));
+                }
+              });
     }
 
     private void requirePromised() {

@@ -5,7 +5,7 @@ import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UnsupportedException;
-import dev.smelt.formats.peft.PeftNames.Part;
+import dev.smelt.formats.peft.AdapterNames.Part;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SequencedMap;
@@ -23,7 +23,7 @@ record AdapterParts(
         new AdapterParts(new LinkedHashMap<>(), new LinkedHashMap<>(), new LinkedHashMap<>());
     for (TensorView tensor : weights.tensors()) {
       requireFloats(tensor, where);
-      switch (PeftNames.parse(tensor.name(), where)) {
+      switch (AdapterNames.parse(tensor.name(), where)) {
         case Part.Factor factor ->
             pairs.computeIfAbsent(factor.module(), Pair::new).put(factor, tensor, where);
         case Part.FactorBias(String module) -> parts.biases.put(module, tensor);
@@ -113,7 +113,8 @@ record AdapterParts(
     private TensorView factor(boolean isA, String where) {
       TensorView found = byIsA.get(isA);
       if (found == null) {
-        String missing = isA ? PeftNames.factorA(module, table) : PeftNames.factorB(module, table);
+        String missing =
+            isA ? AdapterNames.factorA(module, table) : AdapterNames.factorB(module, table);
         throw new NotFoundException(
             "factor missing", where, "expected '" + missing + "'", "copy the adapter again");
       }

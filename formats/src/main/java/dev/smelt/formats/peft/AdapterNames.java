@@ -17,7 +17,7 @@ import dev.smelt.formats.UnsupportedException;
  * <tr><td>{@code m.weight}, {@code m.bias}</td><td>as in the model</td><td>in full</td></tr>
  * </table>
  */
-final class PeftNames {
+public final class AdapterNames {
 
   static final String PREFIX = "base_model.model.";
 
@@ -33,7 +33,7 @@ final class PeftNames {
   /** Early versions left the place of a saved module in its name. */
   private static final String SAVED = "modules_to_save.";
 
-  private PeftNames() {}
+  private AdapterNames() {}
 
   /** What a tensor of an adapter is. */
   sealed interface Part {
@@ -52,20 +52,23 @@ final class PeftNames {
     record Full(String tensor) implements Part {}
   }
 
-  static String factorA(String module, boolean table) {
+  /** The factor that takes in. */
+  public static String factorA(String module, boolean table) {
     return PREFIX + module + (table ? TABLE_A : FACTOR_A);
   }
 
-  static String factorB(String module, boolean table) {
+  /** The factor that puts out. */
+  public static String factorB(String module, boolean table) {
     return PREFIX + module + (table ? TABLE_B : FACTOR_B);
   }
 
-  static String full(String tensor) {
+  /** A tensor of the model in full. */
+  public static String full(String tensor) {
     return PREFIX + tensor;
   }
 
   /** The bias of a module that has factors. */
-  static String wrappedBias(String module) {
+  public static String wrappedBias(String module) {
     return PREFIX + module + "." + WRAPPED + "bias";
   }
 
