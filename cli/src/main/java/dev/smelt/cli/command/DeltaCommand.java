@@ -164,7 +164,7 @@ public final class DeltaCommand extends SmeltCommand {
       }
       if (manifests.size() == 1) {
         Manifest only = manifests.getFirst();
-        return Result.of(only, () -> ManifestText.of(only, target, root().console().width()));
+        return Result.of(only, () -> DeltaText.of(only, target, root().console().width()));
       }
       DeltaSummary summary = DeltaSummary.of(base, original, paths, targets, manifests);
       return Result.of(summary, () -> summary.text(root().console().width()));

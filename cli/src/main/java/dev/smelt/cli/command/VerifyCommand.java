@@ -2,12 +2,14 @@ package dev.smelt.cli.command;
 
 import dev.smelt.cli.verify.CertificateChecks;
 import dev.smelt.cli.verify.Check;
+import dev.smelt.cli.verify.DeltaChecks;
 import dev.smelt.cli.verify.FileChecks;
 import dev.smelt.cli.verify.ManifestFile;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.GateException;
 import dev.smelt.formats.UsageException;
 import dev.smelt.formats.manifest.Manifest;
+import dev.smelt.formats.peft.Adapter;
 import dev.smelt.gpu.engine.ComputeDevice;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -25,7 +27,8 @@ import picocli.CommandLine.Parameters;
     footer = {
       "%nExamples:",
       "  smelt verify small/",
-      "  smelt verify small/ --against model/ --stats F.safetensors"
+      "  smelt verify small/ --against model/ --stats F.safetensors",
+      "  smelt verify adapter/ --against tuned/ --base base/"
     })
 public final class VerifyCommand extends SmeltCommand {
 
@@ -37,6 +40,12 @@ public final class VerifyCommand extends SmeltCommand {
       paramLabel = "IN",
       description = "What it was made of, in order; certificates are computed again from it.")
   private List<Path> against = new ArrayList<>();
+
+  @Option(
+      names = "--base",
+      paramLabel = "B",
+      description = "Of an adapter: the base it was made with.")
+  private @Nullable Path base;
 
   @Option(
       names = "--stats",
@@ -52,21 +61,37 @@ public final class VerifyCommand extends SmeltCommand {
     if (stats != null && against.isEmpty()) {
       throw new UsageException("--stats has no effect without --against", "add --against IN");
     }
+    boolean adapter = Adapter.isFolder(path);
+    if (base != null && (against.isEmpty() || !adapter)) {
+      throw new UsageException(
+          "--base has no effect but with an adapter and --against", "leave it out");
+    }
+    if (adapter && !against.isEmpty() && base == null) {
+      throw new UsageException(
+          "an adapter is compared with its model and its base", "add --base B");
+    }
     List<Check> checks = new ArrayList<>();
     List<String> notes = new ArrayList<>();
     Path manifestFile = ManifestFile.of(path);
     Manifest manifest = Manifest.read(manifestFile);
     // Hashes first: a file that cannot be opened is a difference too, and the more telling one.
     FileChecks.run(path, manifest, checks, notes);
-    if (checks.stream().allMatch(Check::ok)) {
+    if (checks.stream().anyMatch(check -> !check.ok())) {
+      notes.add("files differ from the manifest, so values and certificates were not looked at");
+    } else if (adapter) {
+      try (Adapter written = Adapter.open(path)) {
+        FileChecks.values(written.weights(), manifest, checks);
+        if (base != null) {
+          compare(written, base, manifest, checks, notes);
+        }
+      }
+    } else {
       try (Checkpoint written = Checkpoint.open(path)) {
         FileChecks.values(written, manifest, checks);
         if (!against.isEmpty()) {
           compare(written, manifest, checks, notes);
         }
       }
-    } else {
-      notes.add("files differ from the manifest, so values and certificates were not looked at");
     }
     return result(new Report(path.toString(), checks.stream().allMatch(Check::ok), checks, notes));
   }
@@ -86,6 +111,32 @@ public final class VerifyCommand extends SmeltCommand {
         try (ComputeDevice device = root().openDevice()) {
           CertificateChecks.certificates(
               originals.getFirst(),
+              written,
+              manifest,
+              Optional.ofNullable(stats),
+              device,
+              checks,
+              notes);
+        }
+      }
+    }
+  }
+
+  private void compare(
+      Adapter written, Path basePath, Manifest manifest, List<Check> checks, List<String> notes) {
+    try (Checkpoint model = Checkpoint.open(against.getFirst());
+        Checkpoint original = Checkpoint.open(basePath)) {
+      if (against.size() > 1) {
+        throw new UsageException(
+            "an adapter is made of one model, --against names " + against.size(), "give one");
+      }
+      CertificateChecks.inputs(List.of(model), manifest, root().threads(), checks, notes);
+      DeltaChecks.base(original, manifest, root().threads(), checks);
+      if (manifest.command().equals(DeltaChecks.DELTA)) {
+        try (ComputeDevice device = root().openDevice()) {
+          DeltaChecks.certificates(
+              model,
+              original,
               written,
               manifest,
               Optional.ofNullable(stats),

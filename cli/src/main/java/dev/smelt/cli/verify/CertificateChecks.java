@@ -71,12 +71,36 @@ public final class CertificateChecks {
       ComputeDevice device,
       List<Check> checks,
       List<String> notes) {
+    withMetric(
+        manifest,
+        statistics,
+        checks,
+        notes,
+        (metric, weighted) ->
+            compare(original, written, manifest, metric, weighted, device, checks));
+  }
+
+  /** Computes certificates in a metric. */
+  interface InMetric {
+    /**
+     * @param weighted whether the metric is the one that was used
+     */
+    void compute(Metric metric, boolean weighted);
+  }
+
+  /** The metric of the manifest, or the plain one where its statistics are not at hand. */
+  static void withMetric(
+      Manifest manifest,
+      Optional<Path> statistics,
+      List<Check> checks,
+      List<String> notes,
+      InMetric then) {
     boolean plain = "plain".equals(manifest.parameters().get("metric"));
     if (plain || statistics.isEmpty()) {
       if (!plain) {
         notes.add("weighted errors were not computed again; give --stats");
       }
-      compare(original, written, manifest, new PlainMetric(), plain, device, checks);
+      then.compute(new PlainMetric(), plain);
       return;
     }
     Check used =
@@ -88,13 +112,11 @@ public final class CertificateChecks {
     checks.add(used);
     if (!used.ok()) {
       notes.add("weighted errors were not computed again: these are not the statistics used");
-      compare(original, written, manifest, new PlainMetric(), false, device, checks);
+      then.compute(new PlainMetric(), false);
       return;
     }
     try (Statistics opened = Statistics.open(statistics.get())) {
-      Metric metric =
-          MetricSpec.parse(manifest.parameters(), "parameters").metric(Optional.of(opened));
-      compare(original, written, manifest, metric, true, device, checks);
+      then.compute(new FisherMetric(opened, side(manifest)), true);
     }
   }
 
@@ -138,28 +160,7 @@ public final class CertificateChecks {
             });
   }
 
-  private static List<Check> differences(
-      String name,
-      TensorRecord record,
-      LowRank.Module stored,
-      Certificate found,
-      boolean weighted) {
-    List<Check> checks = new ArrayList<>();
-    checks.add(
-        Check.equal("rank", name, String.valueOf(record.rank()), String.valueOf(stored.rank())));
-    checks.add(close("relative error", name, record.relativeError(), found.relativeError()));
-    if (weighted) {
-      checks.add(
-          close(
-              "weighted error",
-              name,
-              record.weightedRelativeError(),
-              found.weightedRelativeError()));
-    }
-    return checks;
-  }
-
-  private static Check close(String check, String name, @Nullable Double expected, double found) {
+  static Check close(String check, String name, @Nullable Double expected, double found) {
     boolean ok =
         expected != null && Math.abs(found - expected) <= TOLERANCE * Math.abs(expected) + FLOOR;
     return new Check(check, name, ok, ok ? "" : "expected " + expected + ", found " + found);

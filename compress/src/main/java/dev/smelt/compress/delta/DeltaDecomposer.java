@@ -1,18 +1,14 @@
 package dev.smelt.compress.delta;
 
 import dev.smelt.compress.delta.DeltaPlan.Planned.Whole;
-import dev.smelt.compress.factorize.FisherMetric;
 import dev.smelt.compress.factorize.Metric;
-import dev.smelt.compress.factorize.PlainMetric;
 import dev.smelt.compress.lowrank.Certificate;
 import dev.smelt.compress.lowrank.Decomposer;
 import dev.smelt.compress.lowrank.Decomposition;
-import dev.smelt.compress.lowrank.Weighting;
 import dev.smelt.formats.DType;
 import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
-import java.util.Optional;
 
 /** Decomposes one change at a time: decompose, choose the rank, round, certify. */
 final class DeltaDecomposer {
@@ -30,7 +26,7 @@ final class DeltaDecomposer {
 
   Outcome decompose(ChangedMatrix matrix) {
     try (LinearAlgebra algebra = device.linearAlgebra()) {
-      Metric.Weighted weighted = weighting(algebra, matrix);
+      Metric.Weighted weighted = DeltaMetric.weighting(options.metric(), algebra, matrix);
       Matrix delta = matrix.load(algebra);
       int wanted = options.rank().wanted(matrix.out(), matrix.in(), matrix.fullRank());
       Decomposition decomposition =
@@ -66,17 +62,6 @@ final class DeltaDecomposer {
         rank = Math.min(wanted, rank + Math.max(1, rank / RETRY_SHARE));
       }
     }
-  }
-
-  /** The Fisher information of tables is there; products with inputs and gradients are not. */
-  private Metric.Weighted weighting(LinearAlgebra algebra, ChangedMatrix matrix) {
-    boolean known =
-        !matrix.table()
-            || options.metric() instanceof PlainMetric
-            || options.metric() instanceof FisherMetric;
-    return known
-        ? options.metric().weighting(algebra, matrix.layer())
-        : new Metric.Weighted(Weighting.NONE, 0, Optional.of("a table: plain metric"));
   }
 
   private static Outcome whole(ChangedMatrix matrix, String reason) {
