@@ -3,12 +3,15 @@ package dev.smelt.cli.command;
 import dev.smelt.compress.delta.AdaptedModel;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.DType;
+import dev.smelt.formats.Progress;
 import dev.smelt.formats.UsageException;
 import dev.smelt.formats.peft.Adapter;
+import dev.smelt.gpu.engine.ComputeDevice;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -43,11 +46,36 @@ final class BaseMixin {
     }
   }
 
-  /** A checkpoint, or the model that an adapter and its base stand for. */
+  /**
+   * A checkpoint, or the model that an adapter and its base stand for; what is computed of it lies
+   * where the system has its temporary files.
+   */
+  Checkpoint open(Path path, Supplier<ComputeDevice> device, Progress progress) {
+    return open(
+        path,
+        new AdaptedModel.Work(device, Path.of(System.getProperty("java.io.tmpdir")), progress));
+  }
+
+  /** As {@link #open(Path, Supplier, Progress)}, with a place of its own for what is computed. */
   Checkpoint open(Path path, AdaptedModel.Work work) {
     return base != null && Adapter.isFolder(path)
         ? AdaptedModel.open(path, base, Optional.empty(), work)
         : Checkpoint.open(path);
+  }
+
+  /** What a reader of numbers should know of a checkpoint that is an adapter on a base. */
+  static List<String> notes(Checkpoint checkpoint) {
+    if (!(checkpoint instanceof AdaptedModel model)) {
+      return List.of();
+    }
+    List<String> notes = new ArrayList<>();
+    notes.add(
+        model.path()
+            + " was taken with its base "
+            + model.base().path()
+            + "; sizes are those of the dense model");
+    model.notes().forEach(note -> notes.add(model.path() + ": " + note));
+    return notes;
   }
 
   /** The model of an adapter; only where there is a base. */

@@ -30,7 +30,8 @@ import picocli.CommandLine.Parameters;
     footer = {
       "%nExamples:",
       "  smelt diff model/ small/",
-      "  smelt diff model/ small/ --data val.txt --seq-len 256 -o report.html"
+      "  smelt diff model/ small/ --data val.txt --seq-len 256 -o report.html",
+      "  smelt diff tuned/ adapter/ --base base/"
     })
 public final class DiffCommand extends SmeltCommand {
 
@@ -51,6 +52,8 @@ public final class DiffCommand extends SmeltCommand {
       paramLabel = "D",
       description = {"Data to measure accuracy on; may be given several times:", DataMixin.KINDS})
   private List<Path> data = new ArrayList<>();
+
+  @Mixin private BaseMixin base = new BaseMixin();
 
   @Mixin private DataMixin how = new DataMixin();
 
@@ -74,6 +77,7 @@ public final class DiffCommand extends SmeltCommand {
     if (maxLossIncrease != null && data.isEmpty()) {
       throw new UsageException("--max-loss-increase needs data", "add --data");
     }
+    base.requireUse(Stream.concat(Stream.of(before, after), also.stream()).toList());
     if (data.isEmpty()) {
       how.refuseAsUseless("--data");
     }
@@ -89,8 +93,8 @@ public final class DiffCommand extends SmeltCommand {
     try (var _ = new ClosingAll(opened);
         LazyDevice device = new LazyDevice(root()::openDevice)) {
       List<String> notes = new ArrayList<>();
-      Checkpoint left = open(before, opened);
-      Checkpoint right = open(after, opened);
+      Checkpoint left = open(before, device, opened, notes);
+      Checkpoint right = open(after, device, opened, notes);
       ModelReports models =
           new ModelReports(
               data,
@@ -104,7 +108,7 @@ public final class DiffCommand extends SmeltCommand {
       Model rightModel = models.of(right);
       List<Model> others = new ArrayList<>();
       for (Path other : also) {
-        others.add(models.of(open(other, opened)));
+        others.add(models.of(open(other, device, opened, notes)));
       }
       TensorComparison comparison = new TensorComparison(Architecture.of(left.config()), device);
       return new DiffReport(
@@ -117,9 +121,11 @@ public final class DiffCommand extends SmeltCommand {
     }
   }
 
-  private static Checkpoint open(Path path, List<AutoCloseable> opened) {
-    Checkpoint checkpoint = Checkpoint.open(path);
+  private Checkpoint open(
+      Path path, LazyDevice device, List<AutoCloseable> opened, List<String> notes) {
+    Checkpoint checkpoint = base.open(path, device, root().progress());
     opened.add(checkpoint);
+    notes.addAll(BaseMixin.notes(checkpoint));
     return checkpoint;
   }
 

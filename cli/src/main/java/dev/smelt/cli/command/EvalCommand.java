@@ -10,7 +10,7 @@ import dev.smelt.gpu.eval.Evaluator;
 import dev.smelt.gpu.network.Network;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.OptionalDouble;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -26,7 +26,8 @@ public final class EvalCommand extends SmeltCommand {
 
   @Parameters(
       paramLabel = "CKPT",
-      description = "The model: a folder; with --script any checkpoint.")
+      description =
+          "The model: a folder, or an adapter's with --base; with --script any checkpoint.")
   private Path path = Path.of("");
 
   @Option(
@@ -35,6 +36,8 @@ public final class EvalCommand extends SmeltCommand {
       required = true,
       description = "Data: " + DataMixin.KINDS)
   private Path data = Path.of("");
+
+  @Mixin private BaseMixin base = new BaseMixin();
 
   @Mixin private DataMixin how = new DataMixin();
 
@@ -61,8 +64,9 @@ public final class EvalCommand extends SmeltCommand {
 
   @Override
   protected Result execute() {
-    try (Checkpoint checkpoint = Checkpoint.open(path);
-        ComputeDevice device = root().openDevice();
+    base.requireUse(List.of(path));
+    try (ComputeDevice device = root().openDevice();
+        Checkpoint checkpoint = base.open(path, () -> device, root().progress());
         Network network = how.load(checkpoint, device)) {
       Dataset dataset = how.read(data, checkpoint, network);
       Evaluation found = Evaluator.evaluate(network, dataset, how.batch(), root().progress());
@@ -76,9 +80,9 @@ public final class EvalCommand extends SmeltCommand {
               found.examples(),
               DataNotes.tokens(found.tokens()),
               found.seconds(),
-              orNull(found.tokensPerSecond()),
-              orNull(found.examplesPerSecond()),
-              DataNotes.of(network, dataset));
+              Stream.concat(
+                      DataNotes.of(network, dataset).stream(), BaseMixin.notes(checkpoint).stream())
+                  .toList());
       return Result.of(report, () -> text(report, dataset.task()));
     }
   }

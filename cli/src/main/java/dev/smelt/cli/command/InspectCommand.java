@@ -7,6 +7,7 @@ import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.model.Architecture;
 import dev.smelt.formats.model.LowRank;
+import dev.smelt.formats.peft.Adapter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -61,10 +62,15 @@ public final class InspectCommand extends SmeltCommand {
 
   @Override
   protected Result execute() {
-    try (Checkpoint checkpoint = Checkpoint.open(path)) {
+    try (Checkpoint checkpoint = open()) {
       Report report = report(checkpoint);
       return Result.of(report, () -> text(report));
     }
+  }
+
+  /** Of an adapter the file is shown as it is, once everything about it has been checked. */
+  private Checkpoint open() {
+    return Adapter.isFolder(path) ? Adapter.open(path).weights() : Checkpoint.open(path);
   }
 
   private Report report(Checkpoint checkpoint) {

@@ -1,5 +1,6 @@
 package dev.smelt.cli.command;
 
+import dev.smelt.compress.delta.AdaptedModel;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.OutputOptions;
@@ -59,7 +60,8 @@ public final class MergeCommand extends SmeltCommand {
   @Parameters(
       paramLabel = "CKPT",
       arity = "1..*",
-      description = "The models; names, config and tokenizer are the first one's.")
+      description =
+          "The models, or adapters with --base; names, config and tokenizer are the first one's.")
   private List<Path> paths = new ArrayList<>();
 
   @Option(
@@ -108,6 +110,8 @@ public final class MergeCommand extends SmeltCommand {
   @Option(names = "--allow-non-finite", description = "Let NaN and infinities through.")
   private boolean allowNonFinite;
 
+  @Mixin private BaseMixin base = new BaseMixin();
+
   @Mixin private OutputMixin output = new OutputMixin();
 
   /** What the methods say of themselves is shown below the options. */
@@ -127,10 +131,12 @@ public final class MergeCommand extends SmeltCommand {
   protected Result execute() {
     MergeMethod chosen = method();
     OutputOptions options = output.options();
-    options.requireWritable(Stream.concat(paths.stream(), fisher.stream()).toList());
+    options.requireWritable(base.with(Stream.concat(paths.stream(), fisher.stream()).toList()));
+    base.requireUse(paths);
     List<AutoCloseable> opened = new ArrayList<>();
-    try (var _ = new ClosingAll(opened)) {
-      List<MergeInput> inputs = open(chosen, opened);
+    try (LazyDevice device = new LazyDevice(root()::openDevice);
+        var _ = new ClosingAll(opened)) {
+      List<MergeInput> inputs = open(chosen, device, opened);
       MergeOptions how = new MergeOptions(output.dtype(), heads, anyModel, allowNonFinite);
       MergePlan plan = MergePlanner.plan(inputs, chosen, how);
       return merge(chosen, inputs, plan, options);
@@ -159,15 +165,17 @@ public final class MergeCommand extends SmeltCommand {
     }
   }
 
-  private List<MergeInput> open(MergeMethod chosen, List<AutoCloseable> opened) {
+  private List<MergeInput> open(MergeMethod chosen, LazyDevice device, List<AutoCloseable> opened) {
     if (chosen.usesFisher() && fisher.size() != paths.size()) {
       throw new UsageException(
           fisher.size() + " statistics files for " + paths.size() + " models",
           "give --fisher once per model, in order; smelt fisher computes them");
     }
+    AdaptedModel.Work work =
+        new AdaptedModel.Work(device, output.options().target(), root().progress());
     List<MergeInput> inputs = new ArrayList<>();
     for (int i = 0; i < paths.size(); i++) {
-      Checkpoint checkpoint = Checkpoint.open(paths.get(i));
+      Checkpoint checkpoint = base.open(paths.get(i), work);
       opened.add(checkpoint);
       Optional<Statistics> statistics = Optional.empty();
       if (chosen.usesFisher()) {
@@ -203,7 +211,11 @@ public final class MergeCommand extends SmeltCommand {
                   inputs.stream().map(MergeInput::checkpoint).toList(),
                   content,
                   records(plan),
-                  plan.notes()));
+                  Stream.concat(
+                          plan.notes().stream(),
+                          inputs.stream()
+                              .flatMap(input -> BaseMixin.notes(input.checkpoint()).stream()))
+                      .toList()));
       return Result.of(
           manifest, () -> ManifestText.of(manifest, options.target(), root().console().width()));
     }
@@ -221,6 +233,9 @@ public final class MergeCommand extends SmeltCommand {
     List<Manifest.Input> inputs = new ArrayList<>();
     for (MergeInput model : models) {
       inputs.add(Manifests.model(model.checkpoint(), model.sha256()));
+      if (model.checkpoint() instanceof AdaptedModel adapted) {
+        inputs.addAll(Manifests.adapted(adapted, root().threads()));
+      }
     }
     for (Path file : fisher) {
       inputs.add(Manifests.file("statistics", file));
