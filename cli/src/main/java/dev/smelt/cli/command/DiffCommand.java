@@ -1,10 +1,12 @@
 package dev.smelt.cli.command;
 
 import dev.smelt.cli.diff.ModelReports;
-import dev.smelt.cli.diff.ReportFile;
 import dev.smelt.cli.diff.TensorComparison;
 import dev.smelt.cli.report.DiffReport;
 import dev.smelt.cli.report.DiffReport.Model;
+import dev.smelt.cli.report.HtmlReport;
+import dev.smelt.cli.report.MarkdownReport;
+import dev.smelt.cli.report.ReportFile;
 import dev.smelt.cli.report.TextReport;
 import dev.smelt.compress.expand.DenseModel;
 import dev.smelt.formats.Checkpoint;
@@ -81,8 +83,10 @@ public final class DiffCommand extends SmeltCommand {
     if (data.isEmpty()) {
       how.refuseAsUseless("--data");
     }
-    Optional<ReportFile> file =
-        Optional.ofNullable(target).map(path -> ReportFile.of(path, overwrite));
+    Optional<ReportFile<DiffReport>> file =
+        Optional.ofNullable(target)
+            .map(
+                path -> ReportFile.of(path, overwrite, HtmlReport::render, MarkdownReport::render));
     DiffReport report = compare();
     file.ifPresent(output -> output.write(report));
     return new Result(report, () -> text(report, file), gate(report));
@@ -161,7 +165,7 @@ public final class DiffCommand extends SmeltCommand {
             "compress less or raise --max-loss-increase"));
   }
 
-  private String text(DiffReport report, Optional<ReportFile> file) {
+  private String text(DiffReport report, Optional<ReportFile<DiffReport>> file) {
     String text = TextReport.render(report, root().console().width(), root().console().colour());
     return file.map(output -> text + "\n" + output.path() + "\n").orElse(text);
   }

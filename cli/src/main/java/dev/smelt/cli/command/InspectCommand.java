@@ -1,10 +1,14 @@
 package dev.smelt.cli.command;
 
+import dev.smelt.cli.report.ReportFile;
+import dev.smelt.cli.report.SpectrumReport;
+import dev.smelt.cli.report.SpectrumTable;
 import dev.smelt.cli.text.Format;
 import dev.smelt.cli.text.TextTable;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.UsageException;
 import dev.smelt.formats.model.Architecture;
 import dev.smelt.formats.model.LowRank;
 import dev.smelt.formats.peft.Adapter;
@@ -18,25 +22,35 @@ import java.util.Optional;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** Shows what a checkpoint holds. Without {@code --stats} only headers are read. */
+/**
+ * Shows what a checkpoint holds. Without {@code --stats} or {@code --spectrum} only headers are
+ * read.
+ */
 @Command(
     name = "inspect",
     description = "Show a checkpoint's tensors, types, sizes and config.",
-    footer = {"%nExample:%n  smelt inspect model/ --stats"})
+    footer = {
+      "%nExamples:",
+      "  smelt inspect model/ --stats",
+      "  smelt inspect model/ --spectrum -o spectrum.html"
+    })
 public final class InspectCommand extends SmeltCommand {
 
   @Parameters(
       paramLabel = "CKPT",
-      description = "A .safetensors or PyTorch file, or a Hugging Face folder.")
+      description = "A .safetensors or PyTorch file, a Hugging Face folder, or an adapter.")
   private Path path = Path.of("");
 
   @Option(
       names = "--stats",
       description = "Also read the values: smallest, largest, mean, deviation, zeros.")
   private boolean stats;
+
+  @Mixin private SpectrumMixin spectrum = new SpectrumMixin();
 
   /** Everything shown, in stable keys. */
   record Report(
@@ -62,9 +76,30 @@ public final class InspectCommand extends SmeltCommand {
 
   @Override
   protected Result execute() {
+    spectrum.requireUse();
+    if (spectrum.wanted()) {
+      return spectra();
+    }
     try (Checkpoint checkpoint = open()) {
       Report report = report(checkpoint);
       return Result.of(report, () -> text(report));
+    }
+  }
+
+  private Result spectra() {
+    if (stats) {
+      throw new UsageException("--stats and --spectrum show different things", "give one of them");
+    }
+    Optional<ReportFile<SpectrumReport>> file = spectrum.file();
+    try (Checkpoint checkpoint = Checkpoint.open(path)) {
+      SpectrumReport report = spectrum.report(checkpoint, root());
+      file.ifPresent(output -> output.write(report));
+      return Result.of(
+          report,
+          () -> {
+            String text = SpectrumTable.text(report, root().console().width());
+            return file.map(output -> text + "\n" + output.path() + "\n").orElse(text);
+          });
     }
   }
 

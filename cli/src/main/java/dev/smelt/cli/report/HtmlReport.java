@@ -16,9 +16,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class HtmlReport {
 
-  private static final String STYLE = Resources.text("report.css");
-  private static final String SCRIPT = Resources.text("report.js");
-
   private final DiffReport report;
   private final TensorSummary summary;
   private final Markup html = new Markup();
@@ -34,9 +31,7 @@ public final class HtmlReport {
   }
 
   private String render() {
-    html.raw("<!DOCTYPE html>\n").open("html", "lang", "en");
-    head();
-    html.open("body").open("main").raw("\n");
+    HtmlPage.open(html, report.before().name() + " → " + report.after().name());
     title();
     cards();
     section("Accuracy against size", this::trade);
@@ -49,24 +44,7 @@ public final class HtmlReport {
       section("Notes", this::notes);
     }
     section("How to reproduce", this::reproduce);
-    html.close().open("div", "id", "tip", "role", "status", "hidden", "hidden").close();
-    html.open("script").raw(SCRIPT).close();
-    return html.close().closeLine().toString();
-  }
-
-  private void head() {
-    String policy =
-        "default-src 'none'; img-src data:; style-src "
-            + Resources.contentHash(STYLE)
-            + "; script-src "
-            + Resources.contentHash(SCRIPT);
-    html.open("head").empty("meta", "charset", "utf-8");
-    html.empty("meta", "http-equiv", "Content-Security-Policy", "content", policy);
-    html.empty("meta", "name", "viewport", "content", "width=device-width, initial-scale=1");
-    html.empty("meta", "name", "color-scheme", "content", "light dark");
-    html.empty("link", "rel", "icon", "href", "data:,");
-    html.leaf("title", report.before().name() + " → " + report.after().name());
-    html.open("style").raw(STYLE).close().closeLine();
+    return HtmlPage.close(html);
   }
 
   private void title() {
@@ -197,17 +175,12 @@ public final class HtmlReport {
   }
 
   private void notes() {
-    html.open("ul", "class", "notes");
-    report.notes().forEach(note -> html.leaf("li", note));
-    html.close();
+    HtmlPage.notes(html, report.notes());
   }
 
   private void reproduce() {
     if (!report.commands().isEmpty()) {
-      html.open("div", "class", "commands");
-      html.leaf("button", "Copy", "type", "button", "id", "copy", "hidden", "hidden");
-      html.open("pre", "id", "commands", "tabindex", "0");
-      html.text(String.join("\n", report.commands())).close().close();
+      HtmlPage.commands(html, report.commands());
     }
     HtmlTables.sources(html, ModelTable.models(report));
   }

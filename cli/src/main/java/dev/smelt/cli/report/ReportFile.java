@@ -1,8 +1,5 @@
-package dev.smelt.cli.diff;
+package dev.smelt.cli.report;
 
-import dev.smelt.cli.report.DiffReport;
-import dev.smelt.cli.report.HtmlReport;
-import dev.smelt.cli.report.MarkdownReport;
 import dev.smelt.formats.Json;
 import dev.smelt.formats.UsageException;
 import dev.smelt.formats.storage.Staging;
@@ -11,32 +8,37 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.function.Function;
 
-/** A report to be written, in the form its name asks for. */
-public record ReportFile(Path path, boolean overwrite, Function<DiffReport, String> form) {
+/**
+ * A report to be written, in the form its name asks for.
+ *
+ * @param <T> what it tells of
+ */
+public record ReportFile<T>(Path path, boolean overwrite, Function<T, String> form) {
 
   /**
    * Checks name and target before the long work starts.
    *
    * @throws UsageException when the ending is unknown or the file exists
    */
-  public static ReportFile of(Path path, boolean overwrite) {
+  public static <T> ReportFile<T> of(
+      Path path, boolean overwrite, Function<T, String> html, Function<T, String> markdown) {
     String name = path.toString().toLowerCase(Locale.ROOT);
     String ending = name.substring(name.lastIndexOf('.') + 1);
-    Function<DiffReport, String> form =
+    Function<T, String> form =
         switch (ending) {
-          case "html" -> HtmlReport::render;
-          case "md" -> MarkdownReport::render;
+          case "html" -> html;
+          case "md" -> markdown;
           case "json" -> Json::write;
           default ->
               throw new UsageException(
                   "unknown kind of report " + path, "end its name in .html, .md or .json");
         };
     Storage.local().stage(path, overwrite).close();
-    return new ReportFile(path, overwrite, form);
+    return new ReportFile<>(path, overwrite, form);
   }
 
   /** All or nothing. */
-  public void write(DiffReport report) {
+  public void write(T report) {
     String name = String.valueOf(path.getFileName());
     try (Staging staging = Storage.local().stage(path, overwrite)) {
       staging.write(name, form.apply(report));
