@@ -1,12 +1,16 @@
 package dev.smelt.cli.report;
 
 import dev.smelt.cli.report.SpectrumReport.Matrix;
+import dev.smelt.cli.text.Columns;
 import dev.smelt.cli.text.Format;
 import java.util.Comparator;
 import java.util.List;
 
 /** A report of spectra as one HTML file that needs nothing else. */
 public final class SpectrumPage {
+
+  /** In characters, below the number of a card. */
+  private static final int CARD = 26;
 
   private final SpectrumReport report;
   private final Markup html = new Markup();
@@ -67,7 +71,7 @@ public final class SpectrumPage {
     card(
         "least energy at " + size,
         Format.percent(SpectrumTable.middle(least).energy(), 1),
-        TensorName.of(least.tensor()).rest());
+        Columns.shorten(least.tensor(), CARD));
     html.closeLine();
   }
 
