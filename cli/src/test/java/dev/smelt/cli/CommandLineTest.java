@@ -32,7 +32,16 @@ class CommandLineTest {
     Run run = plain("--help").done();
     assertThat(run.out())
         .contains(
-            "inspect", "fisher", "merge", "factorize", "expand", "eval", "diff", "verify", "doctor")
+            "inspect",
+            "fisher",
+            "merge",
+            "factorize",
+            "delta",
+            "expand",
+            "eval",
+            "diff",
+            "verify",
+            "doctor")
         .containsPattern("0 +done")
         .containsPattern("130 +interrupted");
   }
@@ -44,6 +53,7 @@ class CommandLineTest {
         "fisher",
         "merge",
         "factorize",
+        "delta",
         "expand",
         "eval",
         "diff",
