@@ -83,7 +83,10 @@ public final class MatrixSpectrum {
     return isZero() ? 0 : singularValues[0] / Math.sqrt(shares[0]);
   }
 
-  /** exp(−Σ p ln p) with p = σ²/Σσ²; 0 of a zero matrix. Roy and Vetterli, EUSIPCO 2007. */
+  /**
+   * exp(−Σ p ln p) with p = σ²/Σσ²; 0 of a zero matrix. After Roy and Vetterli, EUSIPCO 2007, who
+   * take σ for σ².
+   */
   public double effectiveRank() {
     double entropy = 0;
     for (double p : shares) {
