@@ -117,7 +117,7 @@ public final class DeltaCommand extends SmeltCommand {
       description = "One rank for all factors, filled up with zeros, as some loaders want it.")
   private boolean uniform;
 
-  @Mixin private MetricMixin metric = new MetricMixin();
+  @Mixin private DeltaMetricMixin metric = new DeltaMetricMixin();
 
   @Option(
       names = "--include",

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** Options of what counts as close to a change. */
-final class MetricMixin {
+final class DeltaMetricMixin {
 
   /** What {@code --metric} takes. */
   enum MetricName {
