@@ -19,7 +19,7 @@ final class RandomRoute {
   private static final long SEED = 0x5eed;
 
   /** Columns beyond the rank: they make the filter's edge less steep. */
-  private static final double OVERSAMPLING = 0.25;
+  private static final double OVERSAMPLING = 0.32;
 
   private static final int LEAST_OVERSAMPLING = 16;
 

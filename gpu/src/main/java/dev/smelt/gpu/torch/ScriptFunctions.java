@@ -68,18 +68,25 @@ public final class ScriptFunctions implements AutoCloseable {
         def multiply_roughly(self: __torch__.Functions, a: Tensor, b: Tensor) -> Tensor:
           return torch.to(torch.mm(torch.to(a, 15), torch.to(b, 15)), a)
         def chebyshev(self: __torch__.Functions, g: Tensor, v: Tensor, factors: Tensor) -> Tensor:
+          scale = 2.0 / float(torch.select(factors, 0, 0))
           degree = int(torch.select(factors, 0, 1))
-          h = torch.mul(g, 2.0 / float(torch.select(factors, 0, 0)))
-          h0 = torch.sub_(torch.diagonal(h), 1)
+          rough = torch.gt(int(torch.select(factors, 0, 2)), 0)
+          h = g
           y0 = v
-          if torch.gt(int(torch.select(factors, 0, 2)), 0):
+          if torch.gt(degree, 1):
+            h = torch.mul(g, scale)
+            h0 = torch.sub_(torch.diagonal(h), 1)
+          if rough:
             h = torch.to(h, 15)
             y0 = torch.to(v, 15)
-          y1 = torch.mm(h, y0)
-          for i in range(degree - 1):
-            y2 = torch.addmm(y0, h, y1, beta=-1, alpha=2)
-            y0 = y1
-            y1 = y2
+          if torch.gt(degree, 1):
+            y1 = torch.mm(h, y0)
+            for i in range(degree - 1):
+              y2 = torch.addmm(y0, h, y1, beta=-1, alpha=2)
+              y0 = y1
+              y1 = y2
+          else:
+            y1 = torch.addmm(y0, h, y0, beta=-1, alpha=scale)
           return torch.to(y1, v)
         def multiply_add(self: __torch__.Functions, c: Tensor, a: Tensor, b: Tensor, factors: Tensor) -> Tensor:
           return torch.addmm(c, a, b, beta=float(torch.select(factors, 0, 1)), alpha=float(torch.select(factors, 0, 0)))
