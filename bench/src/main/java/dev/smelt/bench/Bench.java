@@ -18,6 +18,8 @@ public final class Bench {
              bench factorize LAUNCHER
              bench memory LAUNCHER
              bench script REAL IMAGES
+             bench accuracy MODELS TEXT
+             bench images REAL IMAGES
              bench recover MODEL TRAIN HELD WINDOWS
       """;
 

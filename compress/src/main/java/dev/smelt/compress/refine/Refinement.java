@@ -77,8 +77,8 @@ public final class Refinement {
   }
 
   private Refined fit(FactoredMatrix matrix, Grams grams) {
-    Shape a = compressed.learned(matrix.a()).info().shape();
-    Shape b = compressed.learned(matrix.b()).info().shape();
+    Shape a = compressed.info(matrix.a()).shape();
+    Shape b = compressed.info(matrix.b()).shape();
     double[] weight = matrix.weight().get();
     int rank = Math.toIntExact(b.size(0));
     int out = Math.toIntExact(a.size(0));

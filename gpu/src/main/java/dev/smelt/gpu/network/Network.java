@@ -129,6 +129,15 @@ public final class Network implements AutoCloseable {
   }
 
   /**
+   * Name and shape of a parameter.
+   *
+   * @throws NotFoundException when the network has no such parameter
+   */
+  public TensorInfo info(String name) {
+    return learned(name).info();
+  }
+
+  /**
    * The parameter of that name as the rest of this module sees it.
    *
    * @throws NotFoundException when the network has no such parameter
