@@ -9,6 +9,7 @@ import dev.smelt.compress.factorize.Improver;
 import dev.smelt.compress.factorize.LayerSelection;
 import dev.smelt.compress.factorize.LossSearch;
 import dev.smelt.compress.factorize.MetricSpec;
+import dev.smelt.compress.factorize.PlannedLayer;
 import dev.smelt.compress.factorize.RankPolicy;
 import dev.smelt.compress.factorize.SpectraFile;
 import dev.smelt.compress.factorize.TotalKeep;
@@ -80,6 +81,13 @@ public final class FactorizeCommand extends SmeltCommand {
   private @Nullable Path spectra;
 
   @Option(
+      names = "--dry-run",
+      description =
+          "List the matrices and how long they will take, after timing one of each shape; write"
+              + " nothing.")
+  private boolean dryRun;
+
+  @Option(
       names = "--data",
       paramLabel = "D",
       description = "Measure the loss before and after on " + DataMixin.KINDS)
@@ -126,7 +134,11 @@ public final class FactorizeCommand extends SmeltCommand {
         Map<String, String> madeFrom = metric.madeFrom(chosen.spec(), sha256);
         try (Factorizer factorizer = Factorizer.open(checkpoint, what, device, options);
             SpectraFile.Contents known = known(madeFrom)) {
-          decompose(factorizer, policy.orElse(new TotalKeep(1)), known, madeFrom);
+          RankPolicy farthest = policy.orElse(new TotalKeep(1));
+          if (dryRun) {
+            return plan(factorizer.plan(farthest, root().progress()), device);
+          }
+          decompose(factorizer, farthest, known, madeFrom);
           return write(factorizer, policy, checkpoint, sha256, chosen, device);
         }
       }
@@ -141,6 +153,12 @@ public final class FactorizeCommand extends SmeltCommand {
       inputs.add(data);
     }
     return inputs;
+  }
+
+  private Result plan(List<PlannedLayer> layers, ComputeDevice device) {
+    WorkPlan plan = WorkPlan.of(layers, device.description());
+    int width = root().console().width();
+    return Result.of(plan, () -> plan.text(width));
   }
 
   private SpectraFile.Contents known(Map<String, String> madeFrom) {

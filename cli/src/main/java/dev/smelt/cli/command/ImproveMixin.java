@@ -27,9 +27,8 @@ final class ImproveMixin {
       names = "--refine",
       paramLabel = "N",
       description =
-          "Fit each layer to what the layers before it have become, in N walks over the model, on"
-              + " --train; without --train, N rounds of least squares for A given B and back, under"
-              + " the Gram matrices of --stats.")
+          "With --train, N = 1: fit each layer to what the layers before it have become. Without, N"
+              + " rounds of least squares for A given B and back under the Gram matrices of --stats.")
   private @Nullable Integer refine;
 
   @Option(
@@ -99,6 +98,11 @@ final class ImproveMixin {
     if (refine != null && refine < 1) {
       throw new UsageException("--refine " + refine + " is out of range", "use 1 or more");
     }
+    if (refine != null && refine > 1 && train != null) {
+      throw new UsageException(
+          "--refine " + refine + " with --train: a second walk would find the same again",
+          "use --refine 1");
+    }
     if (!isWanted()) {
       refuse("--train", train, "--refine or --tune");
     }
@@ -157,7 +161,7 @@ final class ImproveMixin {
       FactoredModel model = fitted;
       if (refine != null) {
         RefineOptions options = new RefineOptions(RefineOptions.DEFAULT.damping(), how.batch());
-        model = improver.refine(model, original, compressed, data, options, refine);
+        model = improver.refine(model, original, compressed, data, options);
         measured.accept("refined", model);
       }
       if (tune != null) {

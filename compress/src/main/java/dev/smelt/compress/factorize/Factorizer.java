@@ -3,6 +3,7 @@ package dev.smelt.compress.factorize;
 import dev.smelt.compress.factorize.FactoredModel.LayerState;
 import dev.smelt.compress.lowrank.Certificate;
 import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.DType;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.OutputOptions;
 import dev.smelt.formats.Progress;
@@ -11,6 +12,7 @@ import dev.smelt.formats.storage.Scratch;
 import dev.smelt.formats.storage.Storage;
 import dev.smelt.gpu.engine.ComputeDevice;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -110,6 +112,67 @@ public final class Factorizer implements AutoCloseable {
       }
     }
     return fresh;
+  }
+
+  private DecomposedLayer decompose(Layer layer, int reach, SpectraFile.Contents known) {
+    return known.find(layer, reach).orElseGet(() -> spectra.decompose(layer, reach));
+  }
+
+  /**
+   * Lists the work and says how long it will take, by doing a part of it: of every shape as many
+   * layers as are worked on at a time.
+   */
+  public List<PlannedLayer> plan(RankPolicy policy, Progress progress) {
+    Map<Work, List<Layer>> byWork = new LinkedHashMap<>();
+    for (Layer layer : layers) {
+      int reach = policy.reach(layer, options.grid());
+      Work work = new Work(layer.out(), layer.in(), reach, layer.weight().dtype());
+      byWork.computeIfAbsent(work, key -> new ArrayList<>()).add(layer);
+    }
+    Map<Work, Double> seconds = new HashMap<>();
+    try (Progress.Task task = progress.begin("timing", byWork.size(), "shapes")) {
+      byWork.forEach(
+          (work, all) -> {
+            seconds.put(work, work.reach() == 0 ? 0 : secondsEach(all, work.reach()));
+            task.advance(1);
+          });
+    }
+    Map<Layer, Work> works = new HashMap<>();
+    byWork.forEach((work, all) -> all.forEach(layer -> works.put(layer, work)));
+    return layers.stream()
+        .map(
+            layer -> {
+              Work work = Objects.requireNonNull(works.get(layer));
+              double each = Objects.requireNonNull(seconds.get(work));
+              return new PlannedLayer(layer.module(), layer.out(), layer.in(), work.reach(), each);
+            })
+        .toList();
+  }
+
+  /** Layers that take equally long. */
+  private record Work(int out, int in, int reach, DType dtype) {}
+
+  private double secondsEach(List<Layer> all, int reach) {
+    int atATime = Math.min(concurrent(), device.info().threads());
+    List<Layer> part = all.subList(0, Math.min(all.size(), Math.max(1, atATime)));
+    try (Scratch temporary = Storage.local().scratch(output.target())) {
+      StoredTensors stored = new StoredTensors(temporary, output.target(), options.dtype());
+      Spectra trial = new Spectra(device, options.metric(), options.routes(), stored);
+      FactorCutter cutter = new FactorCutter(stored);
+      List<Workers.Job> jobs = new ArrayList<>();
+      for (Layer layer : part) {
+        jobs.add(() -> certifier.certify(layer, cutter.cut(trial.decompose(layer, reach), reach)));
+      }
+      long start = System.nanoTime();
+      device.runAll(jobs, concurrent());
+      return (System.nanoTime() - start) * 1e-9 / part.size();
+    }
+  }
+
+  /** Layers that are worked on at a time: as many as the largest of them leaves memory for. */
+  private int concurrent() {
+    long largest = layers.stream().mapToLong(Layer::elements).max().orElse(1);
+    return Math.clamp(CONCURRENT_BYTES / (largest * BYTES_PER_ELEMENT), 1, MAX_CONCURRENT);
   }
 
   /** What {@link #decompose} found. */

@@ -102,15 +102,13 @@ public final class Improver {
    *
    * @param original the dense network
    * @param compressed a network of {@code model}, whose factors change
-   * @param walks over all layers
    */
   public FactoredModel refine(
       FactoredModel model,
       Network original,
       Network compressed,
       Dataset data,
-      RefineOptions options,
-      int walks) {
+      RefineOptions options) {
     List<Factored> factored = refinable(model);
     List<FactoredMatrix> matrices = new ArrayList<>();
     for (Factored one : factored) {
@@ -123,9 +121,7 @@ public final class Improver {
               layer::toDoubles,
               outputGram(layer)));
     }
-    for (int walk = 0; walk < walks; walk++) {
-      Refinement.refine(original, compressed, data, matrices, device, options, progress);
-    }
+    Refinement.refine(original, compressed, data, matrices, device, options, progress);
     return fromNetwork(model, factored, compressed);
   }
 
