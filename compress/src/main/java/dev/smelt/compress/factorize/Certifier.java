@@ -1,10 +1,12 @@
 package dev.smelt.compress.factorize;
 
 import dev.smelt.compress.lowrank.Certificate;
+import dev.smelt.formats.DType;
 import dev.smelt.formats.TensorView;
 import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
+import dev.smelt.gpu.engine.Precision;
 
 /** Computes what factors, as they are stored, miss of their matrix. */
 final class Certifier {
@@ -21,14 +23,16 @@ final class Certifier {
     try (LinearAlgebra algebra = device.linearAlgebra()) {
       return Certificate.of(
           algebra,
-          layer.load(algebra),
-          load(algebra, factors.a(), layer.out(), factors.rank()),
-          load(algebra, factors.b(), factors.rank(), layer.in()),
+          layer.load(algebra, precision),
+          load(algebra, factors.a(), precision),
+          load(algebra, factors.b(), precision),
           metric.weighting(algebra, layer).weighting());
     }
   }
 
-  private static Matrix load(LinearAlgebra algebra, TensorView factor, int rows, int cols) {
-    return algebra.matrix(rows, cols, factor.toDoubles());
+  /** Factors may be stored more precisely than the matrix was. */
+  private static Matrix load(LinearAlgebra algebra, TensorView factor, Precision least) {
+    Precision precision = factor.dtype() == DType.F64 ? Precision.F64 : least;
+    return algebra.load(Layer.asMatrix(factor), precision, false);
   }
 }

@@ -110,6 +110,61 @@ class CertificateTest {
     }
   }
 
+  /** Where F = r cᵀ, Σ F_jk Δ_jk² is ‖diag(√r) Δ diag(√c)‖²: nothing of the rank has less of it. */
+  @Test
+  void bothSidesTogetherAreOptimalForInformationOfRankOne() {
+    double[][] w = Plain.random(OUT, IN, 30);
+    Path in = model(w);
+    double[][] r = Plain.random(OUT, 1, 31);
+    double[][] c = Plain.random(1, IN, 32);
+    double[][] information = Plain.multiply(squared(r), squared(c));
+    Path file = folder.resolve("statistics.safetensors");
+    TestCheckpoints.file(file, List.of(Plain.tensor("diag/m.weight", information)));
+    try (Statistics statistics = Statistics.open(file)) {
+      Factorization done =
+          Factorization.with(new FisherMetric(statistics, Side.BOTH), new UniformKeep(0.5))
+              .run(in, folder.resolve("out.safetensors"));
+      double ours = predicted(information, Plain.subtract(w, done.product("m")));
+      int rank = rank(done);
+      double[][] a;
+      double[][] b;
+      try (Checkpoint written = Checkpoint.open(done.target())) {
+        a = Plain.rows(written.tensor("m.ALinear.weight"));
+        b = Plain.rows(written.tensor("m.BLinear.weight"));
+      }
+      for (int i = 0; i < 1000; i++) {
+        double distance = Math.pow(10, -4.0 * i / 1000);
+        double[][] other =
+            Plain.multiply(
+                Plain.add(a, distance, Plain.random(OUT, rank, 100 + i)),
+                Plain.add(b, distance, Plain.random(rank, IN, 5000 + i)));
+        // The weights are regularised by a millionth of their mean.
+        assertThat(predicted(information, Plain.subtract(w, other)))
+            .isGreaterThan(ours * (1 - 1e-5));
+      }
+    }
+  }
+
+  private static double[][] squared(double[][] a) {
+    double[][] squares = new double[a.length][a[0].length];
+    for (int i = 0; i < a.length; i++) {
+      for (int k = 0; k < a[0].length; k++) {
+        squares[i][k] = a[i][k] * a[i][k];
+      }
+    }
+    return squares;
+  }
+
+  private static double predicted(double[][] information, double[][] change) {
+    double sum = 0;
+    for (int i = 0; i < change.length; i++) {
+      for (int k = 0; k < change[0].length; k++) {
+        sum += information[i][k] * change[i][k] * change[i][k];
+      }
+    }
+    return sum;
+  }
+
   /** Random information, and the weights that follow from it by the book. */
   private static TestTensor fisher(double[] left, double[] right, Side side) {
     SplittableRandom random = new SplittableRandom(3);
