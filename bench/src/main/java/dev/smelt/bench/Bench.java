@@ -19,6 +19,7 @@ public final class Bench {
              bench memory LAUNCHER
              bench script REAL IMAGES
              bench accuracy MODELS TEXT
+             bench causal MODELS TEXT
              bench images REAL IMAGES
              bench recover MODEL TRAIN HELD WINDOWS
       """;
@@ -35,6 +36,12 @@ public final class Bench {
       FisherBench.run(Path.of(words.get(1)), words.get(2), out);
     } else if (words.size() == 3 && words.getFirst().equals("script")) {
       ScriptBench.run(Path.of(words.get(1)), Path.of(words.get(2)), out);
+    } else if (words.size() == 3 && words.getFirst().equals("accuracy")) {
+      AccuracyBench.run(Path.of(words.get(1)), Path.of(words.get(2)), out);
+    } else if (words.size() == 3 && words.getFirst().equals("causal")) {
+      AccuracyBench.causal(Path.of(words.get(1)), Path.of(words.get(2)), out);
+    } else if (words.size() == 3 && words.getFirst().equals("images")) {
+      AccuracyBench.images(Path.of(words.get(1)), Path.of(words.get(2)), out);
     } else if (words.size() == 2 && words.getFirst().equals("factorize")) {
       FactorizeBench.run(Path.of(words.get(1)), out);
     } else if (words.size() == 2 && words.getFirst().equals("memory")) {

@@ -248,7 +248,19 @@ class DeltaJobTest {
     Path target = folder.resolve("never");
     smelt("delta", DRAMA, "--base", BASE, "--rank", 0, "-o", target)
         .refused(ExitCode.USAGE, "--rank 0");
-    smelt("delta", DRAMA, "--base", BASE, "--rank", 2, "--stats", "x", "-o", target)
+    smelt(
+            "delta",
+            DRAMA,
+            "--base",
+            BASE,
+            "--rank",
+            2,
+            "--metric",
+            "plain",
+            "--stats",
+            "x",
+            "-o",
+            target)
         .refused(ExitCode.USAGE, "--stats has no effect");
     smelt("delta", DRAMA, "--base", BASE, "--rank", 2, "-o", adapter)
         .refused(ExitCode.USAGE, "output exists", "--overwrite");

@@ -5,6 +5,7 @@ import dev.smelt.cli.Version;
 import dev.smelt.compress.delta.Delta;
 import dev.smelt.compress.delta.DeltaOptions;
 import dev.smelt.compress.delta.DeltaRank;
+import dev.smelt.compress.factorize.MetricSpec;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.UsageException;
@@ -223,9 +224,10 @@ public final class DeltaCommand extends SmeltCommand {
             opened.add(file);
             requireModel(file, sha256, baseSha256);
           });
+      MetricSpec spec = metric.of(statistics);
       DeltaOptions options =
           new DeltaOptions(
-              metric.of(statistics),
+              spec.metric(statistics),
               rank,
               uniform,
               new NamePatterns(include, exclude),
@@ -245,11 +247,12 @@ public final class DeltaCommand extends SmeltCommand {
               new Manifest(
                   Version.text(),
                   NAME,
-                  parameters(device, type),
+                  parameters(spec, device, type),
                   inputs,
                   new Manifest.Totals(
                       model.bytes(), content.bytes(), model.parameters(), content.parameters()),
                   delta.records(),
+                  null,
                   delta.notes(),
                   List.of()));
         }
@@ -265,9 +268,9 @@ public final class DeltaCommand extends SmeltCommand {
     }
   }
 
-  private Map<String, Object> parameters(ComputeDevice device, Optional<DType> type) {
-    Map<String, Object> parameters = new LinkedHashMap<>();
-    metric.describe(parameters);
+  private Map<String, Object> parameters(
+      MetricSpec spec, ComputeDevice device, Optional<DType> type) {
+    Map<String, Object> parameters = new LinkedHashMap<>(spec.parameters());
     policy.describe(parameters);
     parameters.put("uniformRank", uniform);
     parameters.put("include", include);

@@ -10,6 +10,7 @@ import dev.smelt.gpu.eval.Evaluator;
 import dev.smelt.gpu.network.Network;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.OptionalDouble;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -80,6 +81,8 @@ public final class EvalCommand extends SmeltCommand {
               found.examples(),
               DataNotes.tokens(found.tokens()),
               found.seconds(),
+              orNull(found.tokensPerSecond()),
+              orNull(found.examplesPerSecond()),
               Stream.concat(
                       DataNotes.of(network, dataset).stream(), BaseMixin.notes(checkpoint).stream())
                   .toList());

@@ -13,6 +13,8 @@ import dev.smelt.compress.factorize.PlannedLayer;
 import dev.smelt.compress.factorize.RankPolicy;
 import dev.smelt.compress.factorize.SpectraFile;
 import dev.smelt.compress.factorize.TotalKeep;
+import dev.smelt.compress.lowrank.Route;
+import dev.smelt.compress.lowrank.RouteOptions;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.GateException;
@@ -25,6 +27,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -71,6 +74,36 @@ public final class FactorizeCommand extends SmeltCommand {
           "Factorise queries, keys and values (gates and inner units) one by one where a model"
               + " stores them as one matrix.")
   private boolean splitFused;
+
+  /** What {@code --route} takes. */
+  enum RouteName {
+    AUTO,
+    GRAM,
+    RANDOM,
+    SVD;
+
+    RouteOptions options() {
+      return switch (this) {
+        case AUTO -> RouteOptions.DEFAULT;
+        case GRAM -> RouteOptions.first(Route.GRAM);
+        case RANDOM -> RouteOptions.first(Route.RANDOM);
+        case SVD -> RouteOptions.first(Route.SVD);
+      };
+    }
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  @Option(
+      names = "--route",
+      paramLabel = "auto|gram|random|svd",
+      description =
+          "How singular directions are computed first; a result that may be farther than 1e-4 from"
+              + " the best is computed again by a safer route (auto: by shape and rank).")
+  private RouteName route = RouteName.AUTO;
 
   @Option(
       names = "--spectra",
@@ -130,6 +163,7 @@ public final class FactorizeCommand extends SmeltCommand {
                 chosen.metric(),
                 new LayerSelection(include, exclude, splitFused),
                 ranks.grid(),
+                route.options(),
                 output.dtype());
         Map<String, String> madeFrom = metric.madeFrom(chosen.spec(), sha256);
         try (Factorizer factorizer = Factorizer.open(checkpoint, what, device, options);
@@ -276,6 +310,7 @@ public final class FactorizeCommand extends SmeltCommand {
     parameters.put("include", include);
     parameters.put("exclude", exclude);
     parameters.put("splitFused", splitFused);
+    parameters.put("route", route.toString());
     output.dtype().ifPresent(dtype -> parameters.put("dtype", dtype.label()));
     if (data != null) {
       parameters.put("data", data.toString());

@@ -40,7 +40,7 @@ final class ImproveMixin {
   @Option(
       names = "--lr",
       paramLabel = "RATE",
-      description = "Of --tune: the largest learning rate (1e-3).")
+      description = "Of --tune: the largest learning rate (1e-4).")
   private @Nullable Double learningRate;
 
   @Option(
@@ -68,8 +68,6 @@ final class ImproveMixin {
       paramLabel = "N",
       description = "Use the first N examples of --train (all).")
   private @Nullable Integer trainSamples;
-
-  private static final double DEFAULT_RATE = 1e-3;
 
   boolean isWanted() {
     return refine != null || tune != null;
@@ -123,7 +121,7 @@ final class ImproveMixin {
   }
 
   private TuneOptions tuneOptions(DataMixin how) {
-    double rate = learningRate == null ? DEFAULT_RATE : learningRate;
+    double rate = learningRate == null ? TuneOptions.LEARNING_RATE : learningRate;
     TuneOptions options = TuneOptions.of(tune == null ? 1 : tune, rate).withBatch(how.batch());
     options = distill == null ? options : options.withDistillation(distill);
     return seed == null ? options : options.withSeed(seed);

@@ -14,8 +14,6 @@ import dev.smelt.formats.model.LowRank;
 import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.statistics.Statistics;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -116,7 +114,8 @@ public final class CertificateChecks {
       return;
     }
     try (Statistics opened = Statistics.open(statistics.get())) {
-      then.compute(new FisherMetric(opened, side(manifest)), true);
+      then.compute(
+          MetricSpec.parse(manifest.parameters(), "parameters").metric(Optional.of(opened)), true);
     }
   }
 
@@ -138,26 +137,26 @@ public final class CertificateChecks {
       List<Check> checks) {
     Map<String, TensorRecord> records = new HashMap<>();
     manifest.tensors().forEach(record -> records.put(record.name(), record));
-    LowRank.of(written)
-        .modules()
-        .forEach(
-            (module, entry) -> {
-              String name = module + ".weight";
-              TensorRecord record = records.get(name);
-              if (record == null) {
-                checks.add(new Check("certificate", name, false, "the manifest has none"));
-                return;
-              }
-              switch (entry) {
-                case LowRank.Split _ ->
-                    checks.add(new Check("certificate", name, false, "parts are not checked"));
-                case LowRank.Module stored -> {
-                  Certificate found =
-                      Recertification.of(original, written, module, stored, metric, device);
-                  checks.addAll(differences(name, record, stored, found, weighted));
-                }
-              }
-            });
+    for (Recertification.Stored pair : Recertification.pairs(LowRank.of(written))) {
+      String name = pair.module() + ".weight";
+      TensorRecord record = records.get(name);
+      if (record == null) {
+        checks.add(new Check("certificate", name, false, "the manifest has none"));
+        continue;
+      }
+      Certificate found = Recertification.of(original, written, pair, metric, device);
+      checks.add(
+          Check.equal("rank", name, String.valueOf(record.rank()), String.valueOf(pair.rank())));
+      checks.add(close("relative error", name, record.relativeError(), found.relativeError()));
+      if (weighted) {
+        checks.add(
+            close(
+                "weighted error",
+                name,
+                record.weightedRelativeError(),
+                found.weightedRelativeError()));
+      }
+    }
   }
 
   static Check close(String check, String name, @Nullable Double expected, double found) {

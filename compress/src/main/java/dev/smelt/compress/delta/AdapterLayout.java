@@ -173,6 +173,9 @@ final class AdapterLayout {
             rank,
             factored.relativeToTensor(),
             factored.certificate().weightedRelativeError(),
+            factored.route().toString(),
+            factored.shrinkage() > 0 ? factored.shrinkage() : null,
+            null,
             factored.certificate().relativeError(),
             factored.tuned().info().bytes(),
             first.info().bytes() + second.info().bytes()));
@@ -203,6 +206,9 @@ final class AdapterLayout {
             null,
             error,
             delta,
+            null,
+            null,
+            null,
             delta,
             tuned.info().bytes(),
             bytesAfter));

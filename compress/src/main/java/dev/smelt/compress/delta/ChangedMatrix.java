@@ -6,6 +6,7 @@ import dev.smelt.formats.TensorView;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
 import java.nio.file.Path;
+import java.util.Optional;
 
 /**
  * A matrix that fine-tuning changed, Δ = W − W_base ∈ R^{out×in} in f64 whatever its orientation on
@@ -45,7 +46,7 @@ record ChangedMatrix(
 
   /** As metrics see it. */
   Layer layer() {
-    return new Layer(model, module, tuned, transposed);
+    return new Layer(model, module, tuned, transposed, Optional.empty());
   }
 
   /**

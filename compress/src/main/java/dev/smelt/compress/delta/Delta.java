@@ -112,6 +112,8 @@ public final class Delta implements AutoCloseable {
               spill(factored.b(), scratch),
               factored.certificate(),
               factored.relativeToTensor(),
+              factored.route(),
+              factored.shrinkage(),
               factored.remark());
     };
   }

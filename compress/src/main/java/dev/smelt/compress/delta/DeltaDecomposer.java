@@ -53,6 +53,8 @@ final class DeltaDecomposer {
               factors.b(),
               certificate,
               certificate.relativeError() * share,
+              decomposition.route(),
+              weighted.shrinkage(),
               weighted.remark());
         }
         if (rank == wanted) {

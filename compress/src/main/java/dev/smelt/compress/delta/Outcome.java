@@ -1,6 +1,7 @@
 package dev.smelt.compress.delta;
 
 import dev.smelt.compress.lowrank.Certificate;
+import dev.smelt.compress.lowrank.Route;
 import dev.smelt.formats.TensorView;
 import java.util.Optional;
 
@@ -24,6 +25,8 @@ sealed interface Outcome {
    * @param b [out, r]; of a table [d, r]
    * @param certificate of Δ
    * @param relativeToTensor ‖Δ − BA‖ / ‖W‖
+   * @param route of the decomposition
+   * @param shrinkage of Gram matrices in the metric
    * @param remark something the user should know of the metric, if there is
    */
   record Factored(
@@ -33,6 +36,8 @@ sealed interface Outcome {
       TensorView b,
       Certificate certificate,
       double relativeToTensor,
+      Route route,
+      double shrinkage,
       Optional<String> remark)
       implements Outcome {
 

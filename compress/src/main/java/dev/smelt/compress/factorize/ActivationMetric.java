@@ -3,7 +3,6 @@ package dev.smelt.compress.factorize;
 import dev.smelt.compress.lowrank.Weight;
 import dev.smelt.compress.lowrank.Weighting;
 import dev.smelt.gpu.engine.LinearAlgebra;
-import dev.smelt.gpu.statistics.Statistic;
 import dev.smelt.gpu.statistics.Statistics;
 
 /**
@@ -31,8 +30,7 @@ public record ActivationMetric(Statistics statistics, double damping) implements
 
   @Override
   public Weighted weighting(LinearAlgebra algebra, Layer layer) {
-    GramRoot input =
-        GramRoot.of(algebra, statistics, Statistic.INPUT_GRAM, layer, layer.in(), damping);
+    GramRoot input = GramRoot.ofInputs(algebra, statistics, layer, damping);
     return input.isZero()
         ? Weighted.withoutInformation("inputs are")
         : new Weighted(new Weighting(Weight.NONE, input.weight(), 1), input.shrinkage());

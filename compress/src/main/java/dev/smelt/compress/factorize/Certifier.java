@@ -21,6 +21,7 @@ final class Certifier {
 
   Certificate certify(Layer layer, Factors factors) {
     try (LinearAlgebra algebra = device.linearAlgebra()) {
+      Precision precision = layer.precision();
       return Certificate.of(
           algebra,
           layer.load(algebra, precision),

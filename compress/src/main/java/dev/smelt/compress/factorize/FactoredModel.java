@@ -2,7 +2,9 @@ package dev.smelt.compress.factorize;
 
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.ModelConfig;
+import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.model.FusedPart;
 import dev.smelt.formats.model.LowRank;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -11,6 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.SequencedMap;
 
 /**
@@ -69,26 +72,48 @@ public final class FactoredModel implements Checkpoint {
 
   private static List<Placed> place(
       Checkpoint dense, SequencedMap<String, LayerState> layers, StoredTensors stored) {
-    Map<String, LayerState> byWeight = new HashMap<>();
+    Map<String, List<LayerState>> byWeight = byWeight(layers);
     Map<String, String> renamed = new HashMap<>();
     layers.forEach(
         (module, state) -> {
-          byWeight.put(state.layer().weight().name(), state);
-          if (state instanceof LayerState.Factored) {
+          if (state instanceof LayerState.Factored && state.layer().part().isEmpty()) {
             renamed.put(module + ".bias", LowRank.bias(module));
           }
         });
     List<Placed> placed = new ArrayList<>();
     for (TensorView tensor : dense.tensors()) {
-      if (byWeight.get(tensor.name()) instanceof LayerState.Factored state) {
-        placed.add(new Placed(tensor, state.factors().a()));
-        placed.add(new Placed(tensor, state.factors().b()));
+      List<LayerState> states = byWeight.getOrDefault(tensor.name(), List.of());
+      if (states.stream().anyMatch(LayerState.Factored.class::isInstance)) {
+        states.forEach(state -> placed.addAll(place(tensor, state, stored)));
       } else {
         String name = renamed.getOrDefault(tensor.name(), tensor.name());
         placed.add(new Placed(tensor, stored.kept(tensor, name)));
       }
     }
     return placed;
+  }
+
+  private static Map<String, List<LayerState>> byWeight(SequencedMap<String, LayerState> layers) {
+    Map<String, List<LayerState>> byWeight = new LinkedHashMap<>();
+    for (LayerState state : layers.values()) {
+      String weight = state.layer().weight().name();
+      byWeight.computeIfAbsent(weight, name -> new ArrayList<>()).add(state);
+    }
+    return byWeight;
+  }
+
+  private static List<Placed> place(TensorView tensor, LayerState state, StoredTensors stored) {
+    return switch (state) {
+      case LayerState.Factored(Layer _, Factors factors) ->
+          List.of(new Placed(tensor, factors.a()), new Placed(tensor, factors.b()));
+      // A part beside factors of others.
+      case LayerState.Dense(Layer layer, String _) -> {
+        Shape shape = Shape.of(layer.out(), layer.in());
+        String name = layer.module() + Layer.WEIGHT;
+        yield List.of(
+            new Placed(tensor, stored.of(name, stored.typeOf(tensor), shape, layer.toDoubles())));
+      }
+    };
   }
 
   /** The same model with other factors in some modules. */
@@ -117,17 +142,37 @@ public final class FactoredModel implements Checkpoint {
     return placed;
   }
 
+  /** All layers of one stored matrix: itself, or its parts. */
+  List<List<LayerState>> matrices() {
+    return List.copyOf(byWeight(layers).values());
+  }
+
   LowRank lowRank() {
-    LinkedHashMap<String, LowRank.Module> modules = new LinkedHashMap<>();
-    layers.forEach(
-        (module, state) -> {
-          if (state instanceof LayerState.Factored factored) {
-            modules.put(
-                module,
-                new LowRank.Module(factored.factors().rank(), factored.layer().transposed()));
-          }
-        });
+    LinkedHashMap<String, LowRank.Entry> modules = new LinkedHashMap<>();
+    for (List<LayerState> states : matrices()) {
+      Layer first = states.getFirst().layer();
+      if (states.stream().allMatch(LayerState.Dense.class::isInstance)) {
+        continue;
+      }
+      modules.put(
+          first.whole(),
+          first.part().isPresent()
+              ? new LowRank.Split(
+                  states.stream().map(FactoredModel::part).toList(), first.transposed())
+              : new LowRank.Module(rank(states.getFirst()).orElseThrow(), first.transposed()));
+    }
     return new LowRank(modules);
+  }
+
+  private static LowRank.Part part(LayerState state) {
+    FusedPart part = state.layer().part().orElseThrow();
+    return new LowRank.Part(part.name(), part.rows(), rank(state));
+  }
+
+  private static OptionalInt rank(LayerState state) {
+    return state instanceof LayerState.Factored factored
+        ? OptionalInt.of(factored.factors().rank())
+        : OptionalInt.empty();
   }
 
   boolean isDense() {

@@ -13,12 +13,11 @@ import dev.smelt.formats.model.LowRank;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
-import java.util.LinkedHashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
 
 /** A factorised model with its certificates, ready to be written. */
 public final class FactorizedOutput {
@@ -65,38 +64,51 @@ public final class FactorizedOutput {
 
   /** One record per tensor of the input, in its order; one per part where a tensor was split. */
   public List<TensorRecord> records() {
-    Map<String, LayerState> byWeight = new HashMap<>();
-    for (LayerState state : model.layers().values()) {
-      byWeight.put(state.layer().weight().name(), state);
+    Map<String, List<LayerState>> byWeight = new HashMap<>();
+    for (List<LayerState> states : model.matrices()) {
+      byWeight.put(states.getFirst().layer().weight().name(), states);
+    }
+    Map<String, Long> after = new LinkedHashMap<>();
+    Map<String, TensorView> inputs = new HashMap<>();
+    for (Placed placed : model.placed()) {
+      inputs.put(placed.input().name(), placed.input());
+      after.merge(placed.input().name(), placed.output().info().bytes(), Long::sum);
     }
     List<TensorRecord> records = new ArrayList<>();
-    Set<String> seen = new LinkedHashSet<>();
-    for (Placed placed : model.placed()) {
-      String name = placed.input().name();
-      if (seen.add(name)) {
-        long before = placed.input().info().bytes();
-        records.add(
-            switch (byWeight.get(name)) {
-              case LayerState.Factored factored -> factored(factored, before);
-              case LayerState.Dense dense ->
-                  TensorRecord.kept(
-                      name,
-                      "stays dense: " + dense.reason(),
-                      before,
-                      placed.output().info().bytes());
-              case null -> TensorRecord.kept(name, null, before, placed.output().info().bytes());
-            });
-      }
-    }
+    after.forEach(
+        (name, bytes) -> {
+          List<LayerState> states = byWeight.getOrDefault(name, List.of());
+          long before = Objects.requireNonNull(inputs.get(name)).info().bytes();
+          if (states.isEmpty()) {
+            records.add(TensorRecord.kept(name, null, before, bytes));
+          }
+          states.forEach(state -> records.add(record(state)));
+        });
     return records;
   }
 
-  private TensorRecord factored(LayerState.Factored state, long bytesBefore) {
+  private TensorRecord record(LayerState state) {
+    Layer layer = state.layer();
+    String name = layer.module() + Layer.WEIGHT;
+    DType type = layer.weight().dtype();
+    long before = type.bytes(layer.elements());
+    return switch (state) {
+      case LayerState.Factored factored -> factored(factored, name, before);
+      case LayerState.Dense(Layer _, String reason) ->
+          TensorRecord.kept(
+              name,
+              "stays dense: " + reason,
+              before,
+              layer.weight().info().withFloatsAs(dtype).dtype().bytes(layer.elements()));
+    };
+  }
+
+  private TensorRecord factored(LayerState.Factored state, String name, long bytesBefore) {
     String module = state.layer().module();
     DecomposedLayer one = Objects.requireNonNull(decomposed.get(module), module);
     Certificate certificate = Objects.requireNonNull(certificates.get(module), module);
     return new TensorRecord(
-        state.layer().weight().name(),
+        name,
         TensorRecord.FACTORIZED,
         one.remark().orElse(null),
         state.factors().rank(),

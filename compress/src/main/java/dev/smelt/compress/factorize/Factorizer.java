@@ -10,6 +10,7 @@ import dev.smelt.formats.Progress;
 import dev.smelt.formats.model.LowRank;
 import dev.smelt.formats.storage.Scratch;
 import dev.smelt.formats.storage.Storage;
+import dev.smelt.formats.work.Workers;
 import dev.smelt.gpu.engine.ComputeDevice;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -18,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,8 +32,18 @@ public final class Factorizer implements AutoCloseable {
   /** A promise that rounding broke is retried with this share more rank, at least one step. */
   private static final int RETRY_SHARE = 32;
 
+  /** What the matrices that are worked on together may take. */
+  private static final long CONCURRENT_BYTES = 2_000_000_000;
+
+  /** About eight copies of a matrix in f32 are held while it is decomposed. */
+  private static final long BYTES_PER_ELEMENT = 32;
+
+  /** More would be slowed down by the memory they share. */
+  private static final int MAX_CONCURRENT = 64;
+
   private final Checkpoint checkpoint;
   private final FactorizeOptions options;
+  private final ComputeDevice device;
   private final OutputOptions output;
   private final Scratch scratch;
   private final Certifier certifier;
@@ -47,6 +59,7 @@ public final class Factorizer implements AutoCloseable {
       OutputOptions output,
       Scratch scratch) {
     this.checkpoint = checkpoint;
+    this.device = device;
     this.output = output;
     this.options = options;
     this.layers = options.selection().layers(checkpoint);
@@ -56,6 +69,7 @@ public final class Factorizer implements AutoCloseable {
         new Spectra(
             device,
             options.metric(),
+            options.routes(),
             new StoredTensors(scratch, output.target(), Optional.empty()));
   }
 
@@ -94,21 +108,31 @@ public final class Factorizer implements AutoCloseable {
    * @return those that were decomposed now
    */
   public List<String> decompose(RankPolicy policy, SpectraFile.Contents known, Progress progress) {
-    List<String> fresh = new ArrayList<>();
+    Map<String, DecomposedLayer> found = new ConcurrentHashMap<>();
+    List<Workers.Job> jobs = new ArrayList<>();
     try (Progress.Task task = progress.begin("decomposing", layers.size(), "matrices")) {
       for (Layer layer : layers) {
         int reach = policy.reach(layer, options.grid());
-        if (reach > 0) {
-          DecomposedLayer found =
-              known.find(layer, reach).orElseGet(() -> spectra.decompose(layer, reach));
-          decomposed.put(layer.module(), found);
-          if (!known.has(found)) {
-            fresh.add(layer.module());
-          }
-        } else {
-          layer.requireFinite();
+        jobs.add(
+            () -> {
+              if (reach > 0) {
+                found.put(layer.module(), decompose(layer, reach, known));
+              } else {
+                layer.requireFinite();
+              }
+              task.advance(1);
+            });
+      }
+      device.runAll(jobs, concurrent());
+    }
+    List<String> fresh = new ArrayList<>();
+    for (Layer layer : layers) {
+      DecomposedLayer one = found.get(layer.module());
+      if (one != null) {
+        decomposed.put(layer.module(), one);
+        if (!known.has(one)) {
+          fresh.add(layer.module());
         }
-        task.advance(1);
       }
     }
     return fresh;
@@ -238,22 +262,42 @@ public final class Factorizer implements AutoCloseable {
 
   /** Certifies the factors and, where rounding broke a promise of the policy, raises their rank. */
   public FactorizedOutput finish(FactoredModel model, RankPolicy policy, Progress progress) {
-    Map<String, Certificate> certificates = new LinkedHashMap<>();
-    LinkedHashMap<String, LayerState> settled = new LinkedHashMap<>();
+    Map<String, Certificate> certificates = new ConcurrentHashMap<>();
+    Map<String, LayerState> settled = new ConcurrentHashMap<>();
+    List<Workers.Job> jobs = new ArrayList<>();
     try (Progress.Task task = progress.begin("certifying", model.layers().size(), "matrices")) {
-      for (LayerState state : model.layers().values()) {
-        LayerState kept =
-            state instanceof LayerState.Factored factored
-                ? settle(factored, model.stored(), policy.promisedError(), certificates)
-                : state;
-        settled.put(kept.layer().module(), kept);
-        task.advance(1);
-      }
+      model
+          .layers()
+          .forEach(
+              (module, state) ->
+                  jobs.add(
+                      () -> {
+                        settled.put(module, settle(model, state, policy, certificates));
+                        task.advance(1);
+                      }));
+      device.runAll(jobs, concurrent());
     }
-    FactoredModel finished =
-        new FactoredModel(checkpoint, options.metric().name(), settled, model.stored());
+    LinkedHashMap<String, LayerState> ordered = new LinkedHashMap<>();
+    for (String module : model.layers().keySet()) {
+      ordered.put(module, Objects.requireNonNull(settled.get(module)));
+    }
+    Metric metric = options.metric();
     return new FactorizedOutput(
-        finished, options.dtype(), certificates, decomposed, options.metric().predictsLoss());
+        new FactoredModel(checkpoint, metric.name(), ordered, model.stored()),
+        options.dtype(),
+        certificates,
+        decomposed,
+        metric.predictsLoss());
+  }
+
+  private LayerState settle(
+      FactoredModel model,
+      LayerState state,
+      RankPolicy policy,
+      Map<String, Certificate> certificates) {
+    return state instanceof LayerState.Factored factored
+        ? settle(factored, model.stored(), policy.promisedError(), certificates)
+        : state;
   }
 
   private LayerState settle(
@@ -270,57 +314,15 @@ public final class Factorizer implements AutoCloseable {
         certificates.put(layer.module(), certificate);
         return state;
       }
-    }
-    if (lowRank().modules().isEmpty()) {
-      notes.add("no matrix was factorized; the output is dense");
-    }
-  }
-
-  private void addFactors(Factorized factorized) {
-    outputs.add(new Output(factorized.a().info(), factorized.a()));
-    outputs.add(new Output(factorized.b().info(), factorized.b()));
-    records.add(
-        new TensorRecord(
-            factorized.layer().weight().name(),
-            TensorRecord.FACTORIZED,
-            factorized.remark().orElse(null),
-            factorized.rank(),
-            factorized.certificate().relativeError(),
-            factorized.certificate().weightedRelativeError(),
-            factorized.layer().weight().info().bytes(),
-            factorized.a().info().bytes() + factorized.b().info().bytes()));
-  }
-
-  private void addCopy(TensorView tensor, String name, Optional<String> reason) {
-    TensorInfo info =
-        new TensorInfo(name, tensor.dtype(), tensor.shape()).withFloatsAs(options.dtype());
-    outputs.add(new Output(info, tensor));
-    records.add(
-        TensorRecord.kept(tensor.name(), reason.orElse(null), tensor.info().bytes(), info.bytes()));
-  }
-
-  /** What will be written. */
-  public CheckpointWriter.Content content() {
-    LowRank lowRank = lowRank();
-    boolean isDense = lowRank.modules().isEmpty();
-    Optional<ModelConfig> config =
-        checkpoint
-            .config()
-            .map(dense -> isDense ? dense : lowRank.describe(dense, options.metric().name()))
-            .map(described -> described.withDtype(options.dtype()));
-    return new CheckpointWriter.Content(
-        outputs.stream().map(Output::info).toList(),
-        isDense ? Map.of() : lowRank.headerMetadata(),
-        config,
-        checkpoint.sideFiles());
-  }
-
-  private LowRank lowRank() {
-    LinkedHashMap<String, LowRank.Entry> modules = new LinkedHashMap<>();
-    for (LayerResult result : results.values()) {
-      if (result instanceof Factorized factorized) {
-        Layer layer = factorized.layer();
-        modules.put(layer.module(), new LowRank.Module(factorized.rank(), layer.transposed()));
+      int rank = state.factors().rank();
+      int more = options.grid().up(rank + Math.max(1, rank / RETRY_SHARE));
+      if (rank == one.reach()) {
+        String type = stored.typeOf(layer.weight()).label();
+        return new LayerState.Dense(
+            layer,
+            rank == layer.fullRank()
+                ? "rounding to " + type + " alone exceeds the promised error"
+                : "factors of rank " + rank + ", the largest, miss the promised error");
       }
       state =
           new LayerState.Factored(

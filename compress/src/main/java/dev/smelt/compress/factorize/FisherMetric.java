@@ -10,7 +10,7 @@ import dev.smelt.formats.TensorView;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.statistics.Statistic;
 import dev.smelt.gpu.statistics.Statistics;
-import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Optional;
 
 /**
@@ -41,12 +41,7 @@ public record FisherMetric(Statistics statistics, Side side) implements Metric {
     double[] perOutput = new double[layer.out()];
     double[] perInput = new double[layer.in()];
     if (!readSums(layer, perOutput, perInput)) {
-      TensorView fisher = fisher(layer);
-      sum(
-          fisher,
-          statistics.path(),
-          layer.transposed() ? perInput : perOutput,
-          layer.transposed() ? perOutput : perInput);
+      sum(fisher(layer), layer, perOutput, perInput);
     }
     if (total(perInput) == 0) {
       return Weighted.withoutInformation("Fisher information is");
@@ -63,14 +58,15 @@ public record FisherMetric(Statistics statistics, Side side) implements Metric {
    * of the loss; with weights in units of their mean, F_jk is taken to be the mean of F times them.
    */
   private static double lossPerEnergy(double total, Layer layer) {
-    return 0.5 * total / layer.weight().elements();
+    return 0.5 * total / layer.elements();
   }
 
   /** Sums that the statistics have already; false where they lack one of the two. */
   private boolean readSums(Layer layer, double[] perOutput, double[] perInput) {
     Optional<TensorView> rows = statistics.find(Statistic.ROWS, layer.weight().name());
     Optional<TensorView> cols = statistics.find(Statistic.COLS, layer.weight().name());
-    if (rows.isEmpty() || cols.isEmpty()) {
+    // Sums over all outputs say nothing of those of a part.
+    if (rows.isEmpty() || cols.isEmpty() || layer.part().isPresent()) {
       return false;
     }
     readLine(rows.get(), perOutput);
@@ -122,16 +118,26 @@ public record FisherMetric(Statistics statistics, Side side) implements Metric {
     }
   }
 
-  /** Row by row, so that no more than a row is ever decoded. */
-  private static void sum(TensorView fisher, Path file, double[] rows, double[] cols) {
-    double[] row = new double[cols.length];
-    String where = file + "|" + fisher.name();
-    for (int i = 0; i < rows.length; i++) {
-      fisher.read((long) i * cols.length, cols.length, row);
-      for (int k = 0; k < cols.length; k++) {
+  /** Stored row by stored row, so that no more than one is ever decoded. */
+  private void sum(TensorView fisher, Layer layer, double[] perOutput, double[] perInput) {
+    int rows = layer.transposed() ? layer.in() : layer.storedOut();
+    double[] row = new double[Math.toIntExact(fisher.elements() / rows)];
+    String where = statistics.path() + "|" + fisher.name();
+    int[] places = new int[layer.storedOut()];
+    Arrays.fill(places, -1);
+    int[] outputs = layer.outputs();
+    for (int i = 0; i < outputs.length; i++) {
+      places[outputs[i]] = i;
+    }
+    for (int i = 0; i < rows; i++) {
+      fisher.read((long) i * row.length, row.length, row);
+      for (int k = 0; k < row.length; k++) {
         requireInformation(row[k], where, "in row " + i + ", column " + k);
-        rows[i] += row[k];
-        cols[k] += row[k];
+        int output = places[layer.transposed() ? k : i];
+        if (output >= 0) {
+          perOutput[output] += row[k];
+          perInput[layer.transposed() ? i : k] += row[k];
+        }
       }
     }
   }

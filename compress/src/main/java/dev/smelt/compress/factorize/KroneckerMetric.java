@@ -3,7 +3,6 @@ package dev.smelt.compress.factorize;
 import dev.smelt.compress.lowrank.Weighting;
 import dev.smelt.formats.UsageException;
 import dev.smelt.gpu.engine.LinearAlgebra;
-import dev.smelt.gpu.statistics.Statistic;
 import dev.smelt.gpu.statistics.Statistics;
 
 /**
@@ -43,10 +42,8 @@ public record KroneckerMetric(Statistics statistics, double damping) implements 
 
   @Override
   public Weighted weighting(LinearAlgebra algebra, Layer layer) {
-    GramRoot gradient =
-        GramRoot.of(algebra, statistics, Statistic.GRAD_GRAM, layer, layer.out(), damping);
-    GramRoot input =
-        GramRoot.of(algebra, statistics, Statistic.INPUT_GRAM, layer, layer.in(), damping);
+    GramRoot gradient = GramRoot.ofGradients(algebra, statistics, layer, damping);
+    GramRoot input = GramRoot.ofInputs(algebra, statistics, layer, damping);
     if (gradient.isZero() || input.isZero()) {
       return Weighted.withoutInformation(input.isZero() ? "inputs are" : "gradients are");
     }

@@ -3,6 +3,7 @@ package dev.smelt.compress.factorize;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.Shape;
+import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.model.FusedPart;
 import dev.smelt.gpu.engine.LinearAlgebra;
@@ -10,6 +11,7 @@ import dev.smelt.gpu.engine.Matrix;
 import dev.smelt.gpu.engine.Precision;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.stream.IntStream;
 
 /**
  * A matrix that may be factorised, seen as W ∈ R^{out×in} whatever its orientation on disk.
@@ -29,6 +31,9 @@ public record Layer(
 
   static final String WEIGHT = ".weight";
 
+  /** [out, in, kh, kw]. */
+  static final int CONVOLUTION_AXES = 4;
+
   /** Matrices with fewer elements are computed with in f64 always. */
   private static final long SMALL = 1 << 18;
 
@@ -36,7 +41,8 @@ public record Layer(
     return part.map(one -> one.rows().size()).orElse(storedOut());
   }
 
-  private int storedOut() {
+  /** Rows of the matrix that this is, or is a part of. */
+  int storedOut() {
     return Math.toIntExact(weight.shape().size(transposed ? 1 : 0));
   }
 
@@ -56,6 +62,12 @@ public record Layer(
 
   private boolean isConvolution() {
     return weight.shape().rank() == CONVOLUTION_AXES;
+  }
+
+  /** Which of those rows it has, ascending. */
+  int[] outputs() {
+    return part.map(one -> one.rows().indices())
+        .orElseGet(() -> IntStream.range(0, storedOut()).toArray());
   }
 
   /** How A is stored. */
@@ -108,6 +120,27 @@ public record Layer(
    * @throws NonFiniteException when it holds a NaN or an infinity
    */
   Matrix load(LinearAlgebra algebra, Precision precision) {
+    requireFinite();
+    if (part.isPresent()) {
+      return algebra.convert(algebra.matrix(out(), in(), toDoubles()), precision);
+    }
+    return algebra.load(asMatrix(weight), precision, transposed);
+  }
+
+  /** A convolution's kernels, row by row. */
+  static TensorView asMatrix(TensorView stored) {
+    if (stored.shape().isMatrix()) {
+      return stored;
+    }
+    long rows = stored.shape().size(0);
+    Shape flat = Shape.of(rows, stored.elements() / rows);
+    return new TensorView(new TensorInfo(stored.name(), stored.dtype(), flat), stored.segment());
+  }
+
+  /**
+   * @throws NonFiniteException when the tensor holds a NaN or an infinity
+   */
+  void requireFinite() {
     weight
         .firstNonFinite()
         .ifPresent(
@@ -118,6 +151,22 @@ public record Layer(
                   "found a NaN or an infinity at index " + index,
                   "repair the model or pass --exclude " + module);
             });
-    return algebra.load(weight, precision, transposed);
+  }
+
+  /** W, row-major. */
+  double[] toDoubles() {
+    return select(weight.toDoubles(), storedOut(), outputs());
+  }
+
+  private double[] select(double[] stored, int storedOut, int[] rows) {
+    int in = in();
+    double[] selected = new double[rows.length * in];
+    for (int i = 0; i < rows.length; i++) {
+      for (int k = 0; k < in; k++) {
+        int at = transposed ? k * storedOut + rows[i] : rows[i] * in + k;
+        selected[i * in + k] = stored[at];
+      }
+    }
+    return selected;
   }
 }

@@ -6,16 +6,15 @@ import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UsageException;
 import dev.smelt.formats.model.Architecture;
 import dev.smelt.formats.model.FusedPart;
+import dev.smelt.formats.model.NamePatterns;
 import dev.smelt.formats.model.TensorRole;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.regex.Pattern;
 
 /**
  * Which matrices are looked at: those of attention and feed-forward layers, or the ones whose names
- * match {@code include}, and never those that match {@code exclude}. In a pattern, * stands for any
- * characters and ? for one; a pattern may leave out the final ".weight".
+ * match {@code include}, and never those that match {@code exclude} ({@link NamePatterns}).
  *
  * @param splitFused look at the parts of fused matrices, such as queries, keys and values, one by
  *     one
@@ -32,14 +31,13 @@ public record LayerSelection(List<String> include, List<String> exclude, boolean
    */
   List<Layer> layers(Checkpoint checkpoint) {
     Architecture architecture = Architecture.of(checkpoint.config());
-    List<Pattern> included = patterns(include, checkpoint);
-    List<Pattern> excluded = patterns(exclude, checkpoint);
+    NamePatterns names = new NamePatterns(include, exclude);
+    names.requireMatches(checkpoint);
     List<Layer> layers = new ArrayList<>();
     for (TensorView tensor : checkpoint.tensors()) {
       TensorRole role = architecture.role(tensor.info());
-      boolean wanted =
-          included.isEmpty() ? role.isBlockMatrix() : matchesAny(included, tensor.name());
-      if (wanted && !matchesAny(excluded, tensor.name())) {
+      boolean wanted = !include.isEmpty() || role.isBlockMatrix();
+      if (wanted && names.selects(tensor.name())) {
         requireMatrix(tensor.info(), checkpoint);
         layers.addAll(layers(checkpoint, tensor, role == TensorRole.CONV1D, architecture));
       }
@@ -48,6 +46,13 @@ public record LayerSelection(List<String> include, List<String> exclude, boolean
       throw new UsageException(
           "no matrix to factorize in " + checkpoint.path(),
           "see smelt inspect, then use --include");
+    }
+    if (splitFused && layers.stream().allMatch(layer -> layer.part().isEmpty())) {
+      throw new UsageException(
+          "--split-qkv has no effect on "
+              + checkpoint.path()
+              + ": no matrix there is several in one",
+          "leave it out");
     }
     return layers;
   }
@@ -75,35 +80,6 @@ public record LayerSelection(List<String> include, List<String> exclude, boolean
                     transposed,
                     Optional.of(part)))
         .toList();
-  }
-
-  private static List<Pattern> patterns(List<String> globs, Checkpoint checkpoint) {
-    List<Pattern> patterns = globs.stream().map(LayerSelection::pattern).toList();
-    for (int i = 0; i < globs.size(); i++) {
-      List<Pattern> one = patterns.subList(i, i + 1);
-      if (checkpoint.tensors().stream().noneMatch(view -> matchesAny(one, view.name()))) {
-        throw new UsageException(
-            "pattern '" + globs.get(i) + "' matches no tensor of " + checkpoint.path(),
-            "see smelt inspect");
-      }
-    }
-    return patterns;
-  }
-
-  private static Pattern pattern(String glob) {
-    StringBuilder regex = new StringBuilder();
-    for (int i = 0; i < glob.length(); i++) {
-      switch (glob.charAt(i)) {
-        case '*' -> regex.append(".*");
-        case '?' -> regex.append('.');
-        default -> regex.append(Pattern.quote(glob.substring(i, i + 1)));
-      }
-    }
-    return Pattern.compile(regex + "(\\.weight)?");
-  }
-
-  private static boolean matchesAny(List<Pattern> patterns, String name) {
-    return patterns.stream().anyMatch(pattern -> pattern.matcher(name).matches());
   }
 
   private void requireMatrix(TensorInfo tensor, Checkpoint checkpoint) {

@@ -4,8 +4,11 @@ import dev.smelt.compress.lowrank.Certificate;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.model.FusedPart;
 import dev.smelt.formats.model.LowRank;
 import dev.smelt.gpu.engine.ComputeDevice;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 
 /** Computes the certificate of a written module again, from the model it was made of. */
@@ -14,25 +17,62 @@ public final class Recertification {
   private Recertification() {}
 
   /**
+   * A pair of factors that a checkpoint lists.
+   *
+   * @param whole module of the matrix
+   * @param part which rows of it they stand for, where not for all
+   */
+  public record Stored(String whole, Optional<FusedPart> part, int rank, boolean transposed) {
+
+    /** The module that the factors are named by. */
+    public String module() {
+      return part.map(one -> LowRank.part(whole, one.name())).orElse(whole);
+    }
+  }
+
+  /** All pairs of factors, in the order of their modules. */
+  public static List<Stored> pairs(LowRank lowRank) {
+    List<Stored> pairs = new ArrayList<>();
+    lowRank
+        .modules()
+        .forEach(
+            (module, entry) -> {
+              switch (entry) {
+                case LowRank.Module one ->
+                    pairs.add(new Stored(module, Optional.empty(), one.rank(), one.transposed()));
+                case LowRank.Split split -> {
+                  for (LowRank.Part part : split.parts()) {
+                    FusedPart fused = new FusedPart(part.name(), part.rows());
+                    part.rank()
+                        .ifPresent(
+                            rank ->
+                                pairs.add(
+                                    new Stored(
+                                        module, Optional.of(fused), rank, split.transposed())));
+                  }
+                }
+              }
+            });
+    return pairs;
+  }
+
+  /**
    * @param original the dense model
    * @param written its factorised form
    * @throws MismatchException when the factors are not of the original's shape
    */
   public static Certificate of(
-      Checkpoint original,
-      Checkpoint written,
-      String module,
-      LowRank.Module stored,
-      Metric metric,
-      ComputeDevice device) {
-    TensorView dense = original.tensor(module + Layer.WEIGHT);
-    Layer layer = new Layer(original.path(), module, dense, stored.transposed(), Optional.empty());
+      Checkpoint original, Checkpoint written, Stored pair, Metric metric, ComputeDevice device) {
+    String module = pair.module();
+    TensorView dense = original.tensor(pair.whole() + Layer.WEIGHT);
+    Layer layer = new Layer(original.path(), module, dense, pair.transposed(), pair.part());
     TensorView a = written.tensor(LowRank.factorA(module));
     TensorView b = written.tensor(LowRank.factorB(module));
     boolean sized = dense.shape().rank() >= 2 && dense.elements() > 0;
     int rank = sized && b.shape().rank() >= 2 ? Math.toIntExact(b.shape().size(0)) : 0;
     boolean fits =
         rank > 0
+            && pair.part().stream().allMatch(one -> one.rows().end() <= layer.storedOut())
             && a.shape().equals(layer.shapeOfA(rank))
             && b.shape().equals(layer.shapeOfB(rank));
     if (!fits) {

@@ -2,6 +2,7 @@ package dev.smelt.compress.factorize;
 
 import dev.smelt.compress.lowrank.Decomposer;
 import dev.smelt.compress.lowrank.Decomposition;
+import dev.smelt.compress.lowrank.RouteOptions;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
@@ -17,11 +18,13 @@ final class Spectra {
 
   private final ComputeDevice device;
   private final Metric metric;
+  private final RouteOptions routes;
   private final StoredTensors stored;
 
-  Spectra(ComputeDevice device, Metric metric, StoredTensors stored) {
+  Spectra(ComputeDevice device, Metric metric, RouteOptions routes, StoredTensors stored) {
     this.device = device;
     this.metric = metric;
+    this.routes = routes;
     this.stored = stored;
   }
 
@@ -32,7 +35,8 @@ final class Spectra {
     try (LinearAlgebra algebra = device.linearAlgebra()) {
       Metric.Weighted weighted = metric.weighting(algebra, layer);
       Matrix dense = layer.load(algebra);
-      Decomposition found = new Decomposer(algebra).decompose(dense, weighted.weighting(), reach);
+      Decomposition found =
+          new Decomposer(algebra, routes).decompose(dense, weighted.weighting(), reach);
       // The directions of an f64 model keep their digits; f32 is finer than any other stored type.
       DType kept = layer.weight().dtype() == DType.F64 ? DType.F64 : DType.F32;
       Matrix left = algebra.transpose(found.a());

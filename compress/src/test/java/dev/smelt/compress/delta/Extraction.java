@@ -52,6 +52,7 @@ record Extraction(Path adapter, List<TensorRecord> records, List<String> notes) 
               List.of(),
               new Manifest.Totals(0, 0, 0, 0),
               delta.records(),
+              null,
               delta.notes(),
               List.of()));
       return new Extraction(target, delta.records(), delta.notes());

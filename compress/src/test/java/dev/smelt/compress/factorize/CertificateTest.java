@@ -23,6 +23,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -101,9 +102,9 @@ class CertificateTest {
   private static void assertRecertified(Path in, Factorization done, Metric metric) {
     try (Checkpoint original = Checkpoint.open(in);
         Checkpoint written = Checkpoint.open(done.target())) {
-      LowRank.Module module = new LowRank.Module(6, false);
-      Certificate again =
-          Recertification.of(original, written, "m", module, metric, TestDevice.get());
+      Recertification.Stored pair = Recertification.pairs(LowRank.of(written)).getFirst();
+      assertThat(pair).isEqualTo(stored("m"));
+      Certificate again = Recertification.of(original, written, pair, metric, TestDevice.get());
       TensorRecord record = done.record("m.weight");
       assertThat(again.relativeError()).isEqualTo(record.relativeError());
       assertThat(again.weightedRelativeError()).isEqualTo(record.weightedRelativeError());
@@ -253,18 +254,21 @@ class CertificateTest {
             List.of(Plain.tensor("m.weight", Plain.random(IN, OUT, 9))));
     try (Checkpoint original = Checkpoint.open(other);
         Checkpoint written = Checkpoint.open(out)) {
-      LowRank.Module module = new LowRank.Module(6, false);
       PlainMetric metric = new PlainMetric();
       assertThatThrownBy(
-              () -> Recertification.of(original, written, "m", module, metric, TestDevice.get()))
+              () -> Recertification.of(original, written, stored("m"), metric, TestDevice.get()))
           .isInstanceOf(MismatchException.class)
           .hasMessageContaining(out + "|m]")
           .hasMessageContaining("expected those of [22,30], found [30,6] and [6,22]");
       assertThatThrownBy(
-              () -> Recertification.of(original, written, "n", module, metric, TestDevice.get()))
+              () -> Recertification.of(original, written, stored("n"), metric, TestDevice.get()))
           .isInstanceOf(NotFoundException.class)
           .hasMessageContaining("n.weight");
     }
+  }
+
+  private static Recertification.Stored stored(String module) {
+    return new Recertification.Stored(module, Optional.empty(), 6, false);
   }
 
   private static double relativeError(Factorization done) {

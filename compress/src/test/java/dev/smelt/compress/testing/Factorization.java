@@ -9,6 +9,7 @@ import dev.smelt.compress.factorize.PlainMetric;
 import dev.smelt.compress.factorize.RankGrid;
 import dev.smelt.compress.factorize.RankPolicy;
 import dev.smelt.compress.factorize.SpectraFile;
+import dev.smelt.compress.lowrank.RouteOptions;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.DType;
@@ -31,7 +32,11 @@ public record Factorization(Path target, List<TensorRecord> records, List<String
     public Setup as(DType dtype) {
       return with(
           new FactorizeOptions(
-              options.metric(), options.selection(), options.grid(), Optional.of(dtype)));
+              options.metric(),
+              options.selection(),
+              options.grid(),
+              options.routes(),
+              Optional.of(dtype)));
     }
 
     public Setup evenIfLarger() {
@@ -40,12 +45,14 @@ public record Factorization(Path target, List<TensorRecord> records, List<String
 
     public Setup on(RankGrid grid) {
       return with(
-          new FactorizeOptions(options.metric(), options.selection(), grid, options.dtype()));
+          new FactorizeOptions(
+              options.metric(), options.selection(), grid, options.routes(), options.dtype()));
     }
 
     public Setup of(LayerSelection selection) {
       return with(
-          new FactorizeOptions(options.metric(), selection, options.grid(), options.dtype()));
+          new FactorizeOptions(
+              options.metric(), selection, options.grid(), options.routes(), options.dtype()));
     }
 
     private Setup with(FactorizeOptions changed) {
@@ -78,7 +85,9 @@ public record Factorization(Path target, List<TensorRecord> records, List<String
 
   public static Setup with(Metric metric, RankPolicy policy) {
     return new Setup(
-        new FactorizeOptions(metric, ALL, new RankGrid(1, false), Optional.empty()), policy);
+        new FactorizeOptions(
+            metric, ALL, new RankGrid(1, false), RouteOptions.DEFAULT, Optional.empty()),
+        policy);
   }
 
   /** What became of a tensor of the input. */

@@ -12,6 +12,10 @@ import org.jspecify.annotations.Nullable;
  * @param rank of the factors
  * @param relativeError ‖W − Ŵ‖ / ‖W‖ (Frobenius) of the written, rounded tensor
  * @param weightedRelativeError ‖L(W − Ŵ)R‖ / ‖LWR‖ in the metric that chose the factors
+ * @param route how the singular directions were computed: "gram", "random", "svd"
+ * @param shrinkage how far Gram matrices had to be moved toward a multiple of I, beyond damping
+ * @param predictedLoss by how many nats the metric predicts that the loss of an example rises (of a
+ *     window of text: the sum over its tokens), where it does
  * @param deltaError ‖Δ − BA‖ / ‖Δ‖ of what fine-tuning changed, Δ = W − W_base; then {@code
  *     relativeError} is ‖Δ − BA‖ / ‖W‖ and the weighted one is of Δ
  * @param bytesBefore of the tensor in the input
@@ -24,6 +28,9 @@ public record TensorRecord(
     @Nullable Integer rank,
     @Nullable Double relativeError,
     @Nullable Double weightedRelativeError,
+    @Nullable String route,
+    @Nullable Double shrinkage,
+    @Nullable Double predictedLoss,
     @Nullable Double deltaError,
     long bytesBefore,
     long bytesAfter) {
@@ -44,6 +51,9 @@ public record TensorRecord(
       @Nullable Integer rank,
       @Nullable Double relativeError,
       @Nullable Double weightedRelativeError,
+      @Nullable String route,
+      @Nullable Double shrinkage,
+      @Nullable Double predictedLoss,
       long bytesBefore,
       long bytesAfter) {
     this(
@@ -53,6 +63,9 @@ public record TensorRecord(
         rank,
         relativeError,
         weightedRelativeError,
+        route,
+        shrinkage,
+        predictedLoss,
         null,
         bytesBefore,
         bytesAfter);

@@ -78,6 +78,7 @@ class AdapterDamageTest {
                   new Manifest.Totals(0, 0, 0, 0),
                   List.of(),
                   List.of(),
+                  List.of(),
                   List.of()));
       assertThat(manifest.files())
           .extracting(Manifest.WrittenFile::name)

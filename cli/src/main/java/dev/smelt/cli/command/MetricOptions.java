@@ -1,0 +1,70 @@
+package dev.smelt.cli.command;
+
+import dev.smelt.compress.factorize.MetricSpec;
+import dev.smelt.compress.factorize.MetricSpec.Kind;
+import dev.smelt.compress.factorize.Side;
+import dev.smelt.formats.UsageException;
+import dev.smelt.gpu.statistics.Statistics;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** Options that name a metric, whatever its statistics are of. */
+final class MetricOptions {
+
+  @Option(
+      names = "--metric",
+      paramLabel = "plain|fisher|activation|kronecker",
+      description =
+          "What counts as close: all weights alike; sums of diagonal Fisher information; the"
+              + " layer's outputs on the data; Fisher information of both sides of the layer"
+              + " (the last that the statistics allow; plain without).")
+  private @Nullable Kind kind;
+
+  @Option(
+      names = "--side",
+      paramLabel = "input|output|both",
+      description = "Weights of --metric fisher: sums over outputs, inputs or both (input).")
+  private @Nullable Side side;
+
+  @Option(
+      names = "--damping",
+      paramLabel = "D",
+      description =
+          "Of --metric activation and kronecker: added to the diagonal of Gram matrices, as a share"
+              + " of its mean (1e-4).")
+  private @Nullable Double damping;
+
+  /**
+   * What can be said before any file is opened.
+   *
+   * @param hasStatistics whether there are statistics
+   * @param anyModel whether those of another model are accepted
+   * @param advice how to give statistics
+   * @throws UsageException when options do not go together
+   */
+  void check(boolean hasStatistics, boolean anyModel, String advice) {
+    if (!hasStatistics) {
+      if (kind != null && kind != Kind.PLAIN) {
+        throw new UsageException("--metric " + kind + " needs statistics", advice);
+      }
+      MetricSpec.of(Kind.PLAIN, side, damping);
+      refuse("--any-model", anyModel, "without --stats");
+    } else if (kind != null) {
+      MetricSpec.of(kind, side, damping);
+      refuse("--stats", kind == Kind.PLAIN, "with --metric plain");
+    }
+  }
+
+  private static void refuse(String option, boolean given, String why) {
+    if (given) {
+      throw new UsageException(option + " has no effect " + why, "leave it out");
+    }
+  }
+
+  /** The metric that was named, or the best that the statistics allow. */
+  MetricSpec of(Optional<Statistics> statistics) {
+    Kind chosen = kind == null ? statistics.map(MetricSpec::bestFor).orElse(Kind.PLAIN) : kind;
+    return MetricSpec.of(chosen, side, damping);
+  }
+}
