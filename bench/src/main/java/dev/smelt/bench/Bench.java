@@ -21,7 +21,6 @@ public final class Bench {
              bench accuracy MODELS TEXT
              bench causal MODELS TEXT
              bench images REAL IMAGES
-             bench recover MODEL TRAIN HELD WINDOWS
       """;
 
   private Bench() {}
@@ -46,10 +45,6 @@ public final class Bench {
       FactorizeBench.run(Path.of(words.get(1)), out);
     } else if (words.size() == 2 && words.getFirst().equals("memory")) {
       MemoryBench.run(Path.of(words.get(1)), out);
-    } else if (words.size() == 5 && words.getFirst().equals("recover")) {
-      int windows = Integer.parseInt(words.get(4));
-      RecoveryBench.run(
-          Path.of(words.get(1)), Path.of(words.get(2)), Path.of(words.get(3)), windows, out);
     } else if (words.size() == 4 && words.getFirst().equals("golden")) {
       new GoldenBench(Path.of(words.get(1)), Path.of(words.get(2)), Path.of(words.get(3)), out)
           .run();

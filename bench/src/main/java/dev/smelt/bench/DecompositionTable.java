@@ -3,8 +3,6 @@ package dev.smelt.bench;
 import dev.smelt.compress.lowrank.Certificate;
 import dev.smelt.compress.lowrank.Decomposer;
 import dev.smelt.compress.lowrank.Decomposition;
-import dev.smelt.compress.lowrank.RouteOptions;
-import dev.smelt.compress.lowrank.TimeEstimate;
 import dev.smelt.compress.lowrank.Weighting;
 import dev.smelt.formats.work.Workers;
 import dev.smelt.gpu.engine.ComputeDevice;
@@ -24,20 +22,18 @@ final class DecompositionTable {
   private static final int LARGEST_SVD = 1024;
 
   private final ComputeDevice device;
-  private final TimeEstimate estimate;
   private final PrintStream out;
 
-  DecompositionTable(ComputeDevice device, TimeEstimate estimate, PrintStream out) {
+  DecompositionTable(ComputeDevice device, PrintStream out) {
     this.device = device;
-    this.estimate = estimate;
     this.out = out;
   }
 
   void header() {
     out.println(
         "| matrices, f32, keep 0.5 | spectrum | rank | products (floor) s | SVD s | ours s"
-            + " | estimated s | route | × SVD | floors | error above the least |");
-    out.println("|---|---|---|---|---|---|---|---|---|---|---|");
+            + " | route | × SVD | floors | error above the least |");
+    out.println("|---|---|---|---|---|---|---|---|---|---|");
   }
 
   void measure(Spectrum spectrum, int count, int rows, int cols) {
@@ -61,7 +57,7 @@ final class DecompositionTable {
           Certificate.of(algebra, stack.getFirst(), first.a(), first.b(), Weighting.NONE);
       double least = leastError(stack.getFirst(), rank);
       out.printf(
-          "| %d of %dx%d | %s | %d | %.2f | %.2f | %.2f | %.2f | %s | %.1f | %.1f | %.1e |%n",
+          "| %d of %dx%d | %s | %d | %.2f | %.2f | %.2f | %s | %.1f | %.1f | %.1e |%n",
           count,
           rows,
           cols,
@@ -70,18 +66,11 @@ final class DecompositionTable {
           floor,
           svd,
           ours,
-          expected(count, rows, cols, rank),
           String.join(", ", routes),
           svd / ours,
           ours / floor,
           certificate.relativeError() / least - 1);
     }
-  }
-
-  private double expected(int count, int rows, int cols, int rank) {
-    double one =
-        estimate.decomposition(rows, cols, rank, false, false, Precision.F32, RouteOptions.DEFAULT);
-    return count * one;
   }
 
   /**

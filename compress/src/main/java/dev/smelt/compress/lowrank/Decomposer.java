@@ -114,7 +114,7 @@ public final class Decomposer {
 
   /** From the fastest that suits to the safest. */
   private List<Attempt> attempts(Matrix x, int rank) {
-    Route first = TimeEstimate.route(x.rows(), rank, options.preferred());
+    Route first = options.preferred().orElseGet(() -> fastest(x.rows(), rank));
     List<Attempt> attempts = new ArrayList<>();
     if (first == Route.RANDOM) {
       attempts.add(new Attempt(Route.RANDOM, x.precision()));
@@ -129,6 +129,10 @@ public final class Decomposer {
     }
     attempts.add(new Attempt(Route.SVD, Precision.F64));
     return attempts;
+  }
+
+  private static Route fastest(int smallerSide, int rank) {
+    return RandomRoute.suits(smallerSide, rank) ? Route.RANDOM : Route.GRAM;
   }
 
   private static Scaled scaled(LinearAlgebra algebra, Matrix x) {
