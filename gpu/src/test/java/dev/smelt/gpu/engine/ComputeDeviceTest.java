@@ -47,7 +47,7 @@ class ComputeDeviceTest {
 
   @Test
   void givesTheSameResultsInJobsAtATimeAsOneByOne() {
-    double[] values = LinearAlgebraContract.random(40, 30, 3);
+    double[] values = KernelContract.random(40, 30, 3);
     try (ComputeDevice device = ComputeDevice.open(DeviceChoice.CPU, 1)) {
       try (ComputeDevice two = ComputeDevice.open(DeviceChoice.CPU, 2)) {
         assertThat(spectra(two, values, 2)).isDeepEqualTo(spectra(device, values, 9));

@@ -1,9 +1,22 @@
 package dev.smelt.gpu.engine;
 
-class ReferenceKernelsTest extends LinearAlgebraContract {
+import org.junit.jupiter.api.Nested;
 
-  @Override
-  LinearAlgebra open() {
-    return LinearAlgebra.reference();
+class ReferenceKernelsTest {
+
+  @Nested
+  class Decompositions extends DecompositionContract {
+    @Override
+    LinearAlgebra open() {
+      return LinearAlgebra.reference();
+    }
+  }
+
+  @Nested
+  class Arithmetic extends ArithmeticContract {
+    @Override
+    LinearAlgebra open() {
+      return LinearAlgebra.reference();
+    }
   }
 }

@@ -9,18 +9,34 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 
-class TorchKernelsTest extends LinearAlgebraContract {
+class TorchKernelsTest {
 
-  @Override
-  LinearAlgebra open() {
+  @Nested
+  class Decompositions extends DecompositionContract {
+    @Override
+    LinearAlgebra open() {
+      return TorchKernelsTest.open();
+    }
+  }
+
+  @Nested
+  class Arithmetic extends ArithmeticContract {
+    @Override
+    LinearAlgebra open() {
+      return TorchKernelsTest.open();
+    }
+  }
+
+  private static LinearAlgebra open() {
     return TestDevice.get().linearAlgebra();
   }
 
   @Test
   void agreesWithTheReferenceOnSpectra() {
-    double[] values = random(40, 24, 3);
+    double[] values = KernelContract.random(40, 24, 3);
     try (LinearAlgebra torch = open();
         LinearAlgebra reference = LinearAlgebra.reference()) {
       Matrix a = torch.matrix(40, 24, values);
@@ -37,7 +53,7 @@ class TorchKernelsTest extends LinearAlgebraContract {
 
   @Test
   void worksInSeveralThreadsAtOnce() {
-    double[] values = random(30, 20, 9);
+    double[] values = KernelContract.random(30, 20, 9);
     List<Workers.Job> jobs = new ArrayList<>();
     Queue<double[]> spectra = new ConcurrentLinkedQueue<>();
     for (int i = 0; i < 16; i++) {
