@@ -166,7 +166,7 @@ final class ImproveMixin {
         TuneOptions options = tuneOptions(how);
         Optional<Network> teacher =
             options.distillation() > 0 ? Optional.of(original) : Optional.empty();
-        model = improver.tune(model, compressed, data, options, teacher).model();
+        model = improver.tune(model, compressed, data, options, teacher);
         measured.accept("tuned", model);
       }
       return model;

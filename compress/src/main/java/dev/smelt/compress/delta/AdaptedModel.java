@@ -2,12 +2,12 @@ package dev.smelt.compress.delta;
 
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.DType;
-import dev.smelt.formats.LimitException;
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.Progress;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
-import dev.smelt.formats.codec.FloatCodec;
+import dev.smelt.formats.codec.TensorEncoder;
+import dev.smelt.formats.model.LowRank;
 import dev.smelt.formats.peft.AdaptedTensor;
 import dev.smelt.formats.peft.Adapter;
 import dev.smelt.formats.peft.AdapterMatch;
@@ -74,7 +74,7 @@ public final class AdaptedModel implements Checkpoint {
       opened.add(adapter);
       Checkpoint base = Checkpoint.open(basePath);
       opened.add(base);
-      DenseBase.require(base);
+      LowRank.requireDense(base);
       AdapterMatch match = AdapterMatch.of(base, adapter);
       Scratch scratch = Storage.local().scratch(work.scratchNear());
       opened.add(scratch);
@@ -132,14 +132,7 @@ public final class AdaptedModel implements Checkpoint {
     double[] values = AdaptedValues.of(tensor, device);
     TensorInfo info = tensor.info().withFloatsAs(dtype);
     MemorySegment bytes = scratch.allocate(info.bytes());
-    int bad = FloatCodec.of(info.dtype()).orElseThrow().encode(values, values.length, bytes, 0);
-    if (bad >= 0) {
-      throw new LimitException(
-          "value out of range",
-          path + "|" + tensor.name(),
-          "found " + values[bad] + " at index " + bad + ", beyond " + info.dtype().label(),
-          "choose a wider --dtype");
-    }
+    new TensorEncoder(info).encode(values, bytes);
     return new TensorView(info, bytes);
   }
 

@@ -6,6 +6,7 @@ import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.Progress;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.manifest.TensorRecord;
+import dev.smelt.formats.model.LowRank;
 import dev.smelt.formats.peft.AdapterWriter;
 import dev.smelt.formats.safetensors.TensorSlot;
 import dev.smelt.formats.storage.Scratch;
@@ -55,8 +56,8 @@ public final class Delta implements AutoCloseable {
       ComputeDevice device,
       Path target,
       Progress progress) {
-    DenseBase.require(model);
-    DenseBase.require(base);
+    LowRank.requireDense(model);
+    LowRank.requireDense(base);
     DeltaPlan plan = new DeltaPlanner(model, base, options.selection()).plan();
     Scratch scratch = Storage.local().scratch(target);
     boolean ready = false;

@@ -5,7 +5,7 @@ import dev.smelt.formats.LimitException;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
-import dev.smelt.formats.codec.FloatCodec;
+import dev.smelt.formats.codec.TensorEncoder;
 import dev.smelt.formats.peft.AdapterNames;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
@@ -43,17 +43,9 @@ record DeltaFactors(TensorView a, TensorView b, boolean table) {
   }
 
   private static TensorView round(String name, Matrix matrix, DType dtype) {
-    double[] values = matrix.toDoubles();
     TensorInfo info = new TensorInfo(name, dtype, Shape.of(matrix.rows(), matrix.cols()));
     MemorySegment bytes = MemorySegment.ofArray(new byte[Math.toIntExact(info.bytes())]);
-    int bad = FloatCodec.of(dtype).orElseThrow().encode(values, values.length, bytes, 0);
-    if (bad >= 0) {
-      throw new LimitException(
-          "value out of range",
-          name,
-          "found " + values[bad] + " at index " + bad + ", beyond " + dtype.label(),
-          "choose a wider --dtype");
-    }
+    new TensorEncoder(info).encode(matrix.toDoubles(), bytes);
     return new TensorView(info, bytes);
   }
 }

@@ -80,13 +80,7 @@ public final class Factorizer implements AutoCloseable {
    */
   public static Factorizer open(
       Checkpoint checkpoint, FactorizeOptions options, ComputeDevice device, OutputOptions output) {
-    if (!LowRank.of(checkpoint).modules().isEmpty()) {
-      throw new MismatchException(
-          "already factorized",
-          checkpoint.path().toString(),
-          "expected a dense checkpoint",
-          "run smelt expand on it first");
-    }
+    LowRank.requireDense(checkpoint);
     Scratch scratch = Storage.local().scratch(output.target());
     try {
       return new Factorizer(checkpoint, options, device, output, scratch);
@@ -94,11 +88,6 @@ public final class Factorizer implements AutoCloseable {
       scratch.close();
       throw e;
     }
-  }
-
-  /** The layers that may be factorised. */
-  public List<Layer> layers() {
-    return layers;
   }
 
   /**
@@ -207,9 +196,7 @@ public final class Factorizer implements AutoCloseable {
   /** The model with the ranks that the policy chooses. It replaces the one fitted before. */
   public FactoredModel fit(RankPolicy policy) {
     List<DecomposedLayer> candidates = decomposed();
-    List<RankChoice> choices =
-        policy.choose(
-            candidates.stream().map(this::spectral).toList(), options.grid(), otherBytes());
+    List<RankChoice> choices = policy.choose(spectral(candidates), options.grid(), otherBytes());
     Map<String, RankChoice> byModule = new LinkedHashMap<>();
     for (int i = 0; i < choices.size(); i++) {
       byModule.put(candidates.get(i).layer().module(), choices.get(i));
@@ -220,6 +207,11 @@ public final class Factorizer implements AutoCloseable {
       states.put(layer.module(), state(layer, byModule.get(layer.module()), stored));
     }
     return new FactoredModel(checkpoint, options.metric().name(), states, stored);
+  }
+
+  /** The share of the bytes of all layers above which {@link TotalKeep} has ranks to choose. */
+  double leastKeep() {
+    return decomposed.isEmpty() ? 1 : TotalKeep.least(spectral(decomposed()), options.grid());
   }
 
   private StoredTensors freshStore() {
@@ -241,6 +233,10 @@ public final class Factorizer implements AutoCloseable {
 
   private DecomposedLayer decomposed(Layer layer) {
     return Objects.requireNonNull(decomposed.get(layer.module()), layer.module());
+  }
+
+  private List<SpectralLayer> spectral(List<DecomposedLayer> all) {
+    return all.stream().map(this::spectral).toList();
   }
 
   private SpectralLayer spectral(DecomposedLayer one) {

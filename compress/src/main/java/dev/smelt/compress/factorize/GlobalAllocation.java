@@ -63,6 +63,11 @@ final class GlobalAllocation {
     return all;
   }
 
+  /** Of the smallest factors of all layers: what no budget may be below. */
+  long leastBytes() {
+    return options.stream().mapToLong(one -> one.getFirst().bytes()).sum();
+  }
+
   /**
    * @param bytes for all layers
    * @param what the user asked for, for the message

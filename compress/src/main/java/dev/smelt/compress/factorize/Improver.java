@@ -21,7 +21,6 @@ import dev.smelt.gpu.engine.Matrix;
 import dev.smelt.gpu.network.Network;
 import dev.smelt.gpu.statistics.Statistics;
 import dev.smelt.gpu.training.TuneOptions;
-import dev.smelt.gpu.training.Tuned;
 import dev.smelt.gpu.training.Tuner;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -125,16 +124,13 @@ public final class Improver {
     return fromNetwork(model, factored, compressed);
   }
 
-  /** What a short training made of the factors, and what it went through. */
-  public record TunedModel(FactoredModel model, Tuned tuned) {}
-
   /**
    * Trains all factors.
    *
    * @param compressed a network of {@code model}, whose factors change
    * @param teacher the dense network, where its predictions are to be learned
    */
-  public TunedModel tune(
+  public FactoredModel tune(
       FactoredModel model,
       Network compressed,
       Dataset data,
@@ -146,8 +142,8 @@ public final class Improver {
       names.add(LowRank.factorA(one.layer().module()));
       names.add(LowRank.factorB(one.layer().module()));
     }
-    Tuned tuned = Tuner.tune(compressed, data, names, options, teacher, progress);
-    return new TunedModel(fromNetwork(model, factored, compressed), tuned);
+    var _ = Tuner.tune(compressed, data, names, options, teacher, progress);
+    return fromNetwork(model, factored, compressed);
   }
 
   private static FactoredModel fromNetwork(

@@ -1,6 +1,5 @@
 package dev.smelt.compress.factorize;
 
-import dev.smelt.formats.UsageException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
@@ -17,6 +16,9 @@ public final class LossSearch {
 
   /** Shares closer than this are taken for equal. */
   private static final double RESOLUTION = 0.004;
+
+  /** Shares are thousandths, which users can type. */
+  private static final double STEPS = 1000;
 
   private final Factorizer factorizer;
   private final ToDoubleFunction<FactoredModel> loss;
@@ -50,10 +52,10 @@ public final class LossSearch {
    * @param limit the largest loss allowed
    */
   public Found smallestWithin(double limit) {
-    double below = 0;
+    double below = factorizer.leastKeep();
     double within = 1;
     while (tries.size() < MAX_TRIES && within - below > RESOLUTION) {
-      double share = (below + within) / 2;
+      double share = Math.ceil((below + within) / 2 * STEPS) / STEPS;
       if (isWithin(share, limit)) {
         within = share;
       } else {
@@ -64,13 +66,7 @@ public final class LossSearch {
   }
 
   private boolean isWithin(double share, double limit) {
-    FactoredModel model;
-    try {
-      model = factorizer.fit(new TotalKeep(share));
-    } catch (UsageException e) {
-      // Below the smallest factors there is nothing to measure.
-      return false;
-    }
+    FactoredModel model = factorizer.fit(new TotalKeep(share));
     double found = loss.applyAsDouble(model);
     tries.add(new Try(share, model.bytes(), found, found <= limit));
     return found <= limit;

@@ -5,8 +5,7 @@ import dev.smelt.formats.LimitException;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
-import dev.smelt.formats.UnsupportedException;
-import dev.smelt.formats.codec.FloatCodec;
+import dev.smelt.formats.codec.TensorEncoder;
 import dev.smelt.formats.storage.Scratch;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -57,11 +56,12 @@ final class StoredTensors {
 
   private TensorView round(TensorView tensor, TensorInfo info) {
     MemorySegment bytes = scratch.allocate(info.bytes());
+    TensorEncoder encoder = new TensorEncoder(info);
     double[] chunk = new double[(int) Math.min(CHUNK, tensor.elements())];
     for (long at = 0; at < tensor.elements(); at += chunk.length) {
       int count = (int) Math.min(chunk.length, tensor.elements() - at);
       tensor.read(at, count, chunk);
-      encode(info, chunk, count, bytes, at);
+      encoder.encode(chunk, count, at, bytes, at);
     }
     return new TensorView(info, bytes);
   }
@@ -75,33 +75,7 @@ final class StoredTensors {
   TensorView of(String name, DType type, Shape shape, double[] values) {
     TensorInfo info = new TensorInfo(name, type, shape);
     MemorySegment bytes = scratch.allocate(info.bytes());
-    encode(info, values, values.length, bytes, 0);
+    new TensorEncoder(info).encode(values, bytes);
     return new TensorView(info, bytes);
-  }
-
-  private static void encode(
-      TensorInfo info, double[] values, int count, MemorySegment bytes, long first) {
-    FloatCodec codec =
-        FloatCodec.of(info.dtype())
-            .orElseThrow(
-                () ->
-                    new UnsupportedException(
-                        "cannot store factors",
-                        info.name(),
-                        "as " + info.dtype().label(),
-                        "choose a float --dtype"));
-    int bad = codec.encode(values, count, bytes, first);
-    if (bad >= 0) {
-      throw new LimitException(
-          "value out of range",
-          info.name(),
-          "found "
-              + values[bad]
-              + " at index "
-              + (first + bad)
-              + ", beyond "
-              + info.dtype().label(),
-          "choose a wider --dtype");
-    }
   }
 }

@@ -16,6 +16,11 @@ public record TotalKeep(double ratio) implements RankPolicy {
     UniformKeep.requireShare("--keep-total", ratio);
   }
 
+  /** Shares above it are possible: the smallest factors of all layers take it. */
+  static double least(List<SpectralLayer> layers, RankGrid grid) {
+    return (double) new GlobalAllocation(layers, grid).leastBytes() / denseBytes(layers);
+  }
+
   @Override
   public int reach(Layer layer, RankGrid grid) {
     return grid.largest(layer);
@@ -23,9 +28,12 @@ public record TotalKeep(double ratio) implements RankPolicy {
 
   @Override
   public List<RankChoice> choose(List<SpectralLayer> layers, RankGrid grid, long otherBytes) {
-    long dense = layers.stream().mapToLong(SpectralLayer::denseBytes).sum();
-    BigDecimal bytes = BigDecimal.valueOf(ratio).multiply(BigDecimal.valueOf(dense));
+    BigDecimal bytes = BigDecimal.valueOf(ratio).multiply(BigDecimal.valueOf(denseBytes(layers)));
     return new GlobalAllocation(layers, grid)
         .within(bytes.setScale(0, RoundingMode.FLOOR).longValueExact(), "--keep-total " + ratio);
+  }
+
+  private static long denseBytes(List<SpectralLayer> layers) {
+    return layers.stream().mapToLong(SpectralLayer::denseBytes).sum();
   }
 }

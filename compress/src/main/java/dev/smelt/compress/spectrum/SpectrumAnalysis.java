@@ -56,13 +56,7 @@ public final class SpectrumAnalysis {
   }
 
   private static List<TensorView> select(Checkpoint checkpoint, NamePatterns selection) {
-    if (!LowRank.of(checkpoint).modules().isEmpty()) {
-      throw new MismatchException(
-          "factorized checkpoint",
-          checkpoint.path().toString(),
-          "expected dense matrices",
-          "run smelt expand on it first");
-    }
+    LowRank.requireDense(checkpoint);
     selection.requireMatches(checkpoint);
     Architecture architecture = Architecture.of(checkpoint.config());
     List<TensorView> matrices = new ArrayList<>();

@@ -208,7 +208,7 @@ class FactorizerTest {
     HALF.run(gpt2(WEIGHT), out);
     assertThatThrownBy(() -> HALF.run(out, folder.resolve("again")))
         .isInstanceOf(MismatchException.class)
-        .hasMessageContaining("already factorized [" + out + "]")
+        .hasMessageContaining("factorized checkpoint [" + out + "]")
         .hasMessageContaining("smelt expand");
   }
 

@@ -2,6 +2,7 @@ package dev.smelt.formats.model;
 
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.Json;
+import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.ModelConfig;
 import java.nio.charset.StandardCharsets;
 import java.util.BitSet;
@@ -171,6 +172,19 @@ public record LowRank(SequencedMap<String, Entry> modules) {
     return header == null
         ? new LowRank(new LinkedHashMap<>())
         : LowRankParser.parse(Json.parse(header.getBytes(StandardCharsets.UTF_8), where), where);
+  }
+
+  /**
+   * @throws MismatchException when modules of the checkpoint are stored as factors
+   */
+  public static void requireDense(Checkpoint checkpoint) {
+    if (!of(checkpoint).modules().isEmpty()) {
+      throw new MismatchException(
+          "factorized checkpoint",
+          checkpoint.path().toString(),
+          "expected dense matrices",
+          "run smelt expand on it first");
+    }
   }
 
   /** The config of the factorised model. */

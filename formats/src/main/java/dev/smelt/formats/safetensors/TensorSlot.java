@@ -2,11 +2,9 @@ package dev.smelt.formats.safetensors;
 
 import dev.smelt.formats.LimitException;
 import dev.smelt.formats.MismatchException;
-import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
-import dev.smelt.formats.UnsupportedException;
-import dev.smelt.formats.codec.FloatCodec;
+import dev.smelt.formats.codec.TensorEncoder;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
@@ -43,28 +41,26 @@ public final class TensorSlot {
    * @throws LimitException when a finite value is beyond the type's range
    */
   public void write(long first, double[] values, int count) {
-    FloatCodec codec = codec();
+    TensorEncoder encoder = new TensorEncoder(info);
     Objects.checkFromIndexSize(first, count, info.elements());
     for (int at = 0; at < count; at += PART_ELEMENTS) {
       int length = Math.min(PART_ELEMENTS, count - at);
       double[] part = at == 0 && length == count ? values : slice(values, at, length);
       ByteBuffer bytes = buffer(length);
-      int bad = codec.encode(part, length, MemorySegment.ofBuffer(bytes), 0);
-      require(bad < 0, first + at + bad, bad < 0 ? 0 : part[bad]);
+      encoder.encode(part, length, first + at, MemorySegment.ofBuffer(bytes), 0);
       put(bytes, first + at);
     }
   }
 
   /** As {@link #write(long, double[], int)} from f32 values. */
   public void write(long first, float[] values, int count) {
-    FloatCodec codec = codec();
+    TensorEncoder encoder = new TensorEncoder(info);
     Objects.checkFromIndexSize(first, count, info.elements());
     for (int at = 0; at < count; at += PART_ELEMENTS) {
       int length = Math.min(PART_ELEMENTS, count - at);
       float[] part = at == 0 && length == count ? values : slice(values, at, length);
       ByteBuffer bytes = buffer(length);
-      int bad = codec.encode(part, length, MemorySegment.ofBuffer(bytes), 0);
-      require(bad < 0, first + at + bad, bad < 0 ? 0 : part[bad]);
+      encoder.encode(part, length, first + at, MemorySegment.ofBuffer(bytes), 0);
       put(bytes, first + at);
     }
   }
@@ -136,32 +132,6 @@ public final class TensorSlot {
     long start = info.dtype().bytes(first);
     file.write(bytes, position + start);
     written.add(start, start + length);
-  }
-
-  private FloatCodec codec() {
-    return FloatCodec.of(info.dtype())
-        .orElseThrow(
-            () ->
-                new UnsupportedException(
-                    "cannot write numbers as " + info.dtype().label(), info.name(), "", ""));
-  }
-
-  private void require(boolean encoded, long index, double value) {
-    if (encoded) {
-      return;
-    }
-    if (!Double.isFinite(value)) {
-      throw new NonFiniteException(
-          "non-finite value",
-          info.name(),
-          "found " + value + " at index " + index + ", which " + info.dtype().label() + " lacks",
-          "choose a wider --dtype");
-    }
-    throw new LimitException(
-        "value out of range",
-        info.name(),
-        "found " + value + " at index " + index + ", beyond " + info.dtype().label(),
-        "choose a wider --dtype");
   }
 
   private static double[] slice(double[] values, int from, int length) {
