@@ -179,6 +179,17 @@ class FactorizeJobTest {
   }
 
   @Test
+  void dataThatDoNotSuitAreRefusedBeforeTheWork() throws IOException {
+    Path labelled = Files.writeString(folder.resolve("labelled.tsv"), "text\t1\n");
+    Path spectra = folder.resolve("early.safetensors");
+    factorize("no", "--keep", 0.5, "--spectra", spectra, "--data", labelled)
+        .refused(ExitCode.USAGE, ".tsv holds labelled texts");
+    factorize("no", "--keep", 0.5, "--spectra", spectra, "--tune", 5, "--train", labelled)
+        .refused(ExitCode.USAGE, ".tsv holds labelled texts");
+    assertThat(spectra).doesNotExist();
+  }
+
+  @Test
   void whatMakesNoSenseIsRefused() {
     factorize("x", "--keep", 0.5, "--damping", 0.1)
         .refused(ExitCode.USAGE, "--damping has no effect with --metric plain");

@@ -22,6 +22,7 @@ import dev.smelt.formats.OutputOptions;
 import dev.smelt.formats.UsageException;
 import dev.smelt.formats.manifest.ContentHash;
 import dev.smelt.formats.manifest.Manifest;
+import dev.smelt.gpu.data.Dataset;
 import dev.smelt.gpu.engine.ComputeDevice;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -146,7 +147,7 @@ public final class FactorizeCommand extends SmeltCommand {
         how.refuseAsUseless("--data");
       }
     }
-    improvements.check(how);
+    improvements.check(how, metric.hasStatistics());
     if (improvements.isWanted() && policy.filter(ErrorLimit.class::isInstance).isPresent()) {
       throw new UsageException(
           "--max-error promises the error of factors that --refine and --tune would change",
@@ -165,19 +166,21 @@ public final class FactorizeCommand extends SmeltCommand {
                 ranks.grid(),
                 route.options(),
                 output.dtype());
-        Map<String, String> madeFrom = metric.madeFrom(chosen.spec(), sha256);
-        try (Factorizer factorizer = Factorizer.open(checkpoint, what, device, options);
-            SpectraFile.Contents known = known(madeFrom)) {
-          RankPolicy farthest = policy.orElse(new TotalKeep(1));
-          if (dryRun) {
-            return plan(factorizer.plan(farthest, root().progress()), device);
-          }
-          decompose(factorizer, farthest, known, madeFrom);
-          return write(factorizer, policy, checkpoint, sha256, chosen, device);
+        try (Factorizer factorizer = Factorizer.open(checkpoint, what, device, options)) {
+          Work work = new Work(checkpoint, sha256, chosen, device, factorizer);
+          return dryRun ? plan(work, policy) : run(work, policy);
         }
       }
     }
   }
+
+  /** What is open while the command runs. */
+  private record Work(
+      Checkpoint checkpoint,
+      String sha256,
+      MetricMixin.Chosen chosen,
+      ComputeDevice device,
+      Factorizer factorizer) {}
 
   private List<Path> inputs() {
     List<Path> inputs = new ArrayList<>(metric.inputs());
@@ -189,37 +192,44 @@ public final class FactorizeCommand extends SmeltCommand {
     return inputs;
   }
 
-  private Result plan(List<PlannedLayer> layers, ComputeDevice device) {
-    WorkPlan plan = WorkPlan.of(layers, device.description());
+  private static RankPolicy farthest(Optional<RankPolicy> policy) {
+    return policy.orElse(new TotalKeep(1));
+  }
+
+  private Result plan(Work work, Optional<RankPolicy> policy) {
+    List<PlannedLayer> layers = work.factorizer().plan(farthest(policy), root().progress());
+    WorkPlan plan = WorkPlan.of(layers, work.device().description());
     int width = root().console().width();
     return Result.of(plan, () -> plan.text(width));
   }
 
-  private SpectraFile.Contents known(Map<String, String> madeFrom) {
-    return spectra == null ? SpectraFile.Contents.none() : SpectraFile.open(spectra, madeFrom);
-  }
-
-  private void decompose(
-      Factorizer factorizer,
-      RankPolicy policy,
-      SpectraFile.Contents known,
-      Map<String, String> madeFrom) {
-    List<String> fresh = factorizer.decompose(policy, known, root().progress());
-    if (spectra != null && !fresh.isEmpty()) {
-      SpectraFile.write(spectra, factorizer, madeFrom);
+  private Result run(Work work, Optional<RankPolicy> policy) {
+    Map<String, String> madeFrom =
+        spectra == null ? Map.of() : metric.madeFrom(work.chosen().spec(), work.sha256());
+    try (SpectraFile.Contents known =
+        spectra == null ? SpectraFile.Contents.none() : SpectraFile.open(spectra, madeFrom)) {
+      // Data that do not suit the model are refused before there are hours of work to lose.
+      Optional<LossMeter> meter = meter(work);
+      Optional<Dataset> training = improvements.data(how, work.checkpoint(), work.device());
+      List<String> fresh = work.factorizer().decompose(farthest(policy), known, root().progress());
+      if (spectra != null && !fresh.isEmpty()) {
+        SpectraFile.write(spectra, work.factorizer(), madeFrom);
+      }
+      return write(work, policy, meter, training);
     }
   }
 
+  private Optional<LossMeter> meter(Work work) {
+    return Optional.ofNullable(data)
+        .map(file -> new LossMeter(how, file, work.checkpoint(), work.device(), root().progress()));
+  }
+
   private Result write(
-      Factorizer factorizer,
+      Work work,
       Optional<RankPolicy> given,
-      Checkpoint checkpoint,
-      String sha256,
-      MetricMixin.Chosen chosen,
-      ComputeDevice device) {
-    Optional<LossMeter> meter =
-        Optional.ofNullable(data)
-            .map(file -> new LossMeter(how, file, checkpoint, device, root().progress()));
+      Optional<LossMeter> meter,
+      Optional<Dataset> training) {
+    Factorizer factorizer = work.factorizer();
     List<String> notes = new ArrayList<>();
     Optional<GateException> gate = Optional.empty();
     RankPolicy policy;
@@ -238,12 +248,13 @@ public final class FactorizeCommand extends SmeltCommand {
       improved =
           improvements.improve(
               fitted,
-              checkpoint,
+              work.checkpoint(),
+              training,
               how,
-              new Improver(device, chosen.metric(), root().progress()),
-              chosen.statistics(),
-              chosen.spec().dampingOrDefault(),
-              device,
+              new Improver(work.device(), work.chosen().metric(), root().progress()),
+              work.chosen().statistics(),
+              work.chosen().spec().dampingOrDefault(),
+              work.device(),
               (stage, model) -> meter.ifPresent(one -> one.record(stage, model)));
     }
     FactorizedOutput done = factorizer.finish(improved, policy, root().progress());
@@ -258,9 +269,9 @@ public final class FactorizeCommand extends SmeltCommand {
           writer.commit(
               Manifests.of(
                       "factorize",
-                      parameters(chosen.spec(), device),
-                      manifestInputs(checkpoint, sha256),
-                      List.of(checkpoint),
+                      parameters(work.chosen().spec(), work.device()),
+                      manifestInputs(work),
+                      List.of(work.checkpoint()),
                       content,
                       done.records(),
                       notes)
@@ -297,9 +308,9 @@ public final class FactorizeCommand extends SmeltCommand {
         "the output is dense; allow more, or give statistics for a better --metric");
   }
 
-  private List<Manifest.Input> manifestInputs(Checkpoint checkpoint, String sha256) {
+  private List<Manifest.Input> manifestInputs(Work work) {
     List<Manifest.Input> inputs = new ArrayList<>();
-    inputs.add(Manifests.model(checkpoint, sha256));
+    inputs.add(Manifests.model(work.checkpoint(), work.sha256()));
     inputs.addAll(metric.manifestInputs());
     return inputs;
   }

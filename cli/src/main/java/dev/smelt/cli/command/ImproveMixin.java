@@ -81,8 +81,12 @@ final class ImproveMixin {
     return train == null ? List.of() : List.of(train);
   }
 
-  /** What can be said before any file is opened. */
-  void check(DataMixin how) {
+  /**
+   * What can be said before any file is opened.
+   *
+   * @param hasStatistics whether there are statistics
+   */
+  void check(DataMixin how, boolean hasStatistics) {
     if (tune == null) {
       refuse("--lr", learningRate, "--tune");
       refuse("--distill", distill, "--tune");
@@ -100,6 +104,10 @@ final class ImproveMixin {
       throw new UsageException(
           "--refine " + refine + " with --train: a second walk would find the same again",
           "use --refine 1");
+    }
+    if (refine != null && train == null && !hasStatistics) {
+      throw new UsageException(
+          "--refine needs data, or statistics with Gram matrices", "give --train or --stats");
     }
     if (!isWanted()) {
       refuse("--train", train, "--refine or --tune");
@@ -128,7 +136,21 @@ final class ImproveMixin {
   }
 
   /**
+   * Reads {@code --train}, so that data that do not suit the model are refused before there are
+   * factors.
+   */
+  Optional<Dataset> data(DataMixin how, Checkpoint dense, ComputeDevice device) {
+    if (train == null) {
+      return Optional.empty();
+    }
+    try (Network network = how.load(dense, device)) {
+      return Optional.of(how.read(train, dense, network, samples()));
+    }
+  }
+
+  /**
    * @param dense the original
+   * @param data of {@link #data}
    * @param statistics of the original
    * @param damping of Gram matrices
    * @param measured told of every model on the way, with its name
@@ -136,37 +158,31 @@ final class ImproveMixin {
   FactoredModel improve(
       FactoredModel fitted,
       Checkpoint dense,
+      Optional<Dataset> data,
       DataMixin how,
       Improver improver,
       Optional<Statistics> statistics,
       double damping,
       ComputeDevice device,
       BiConsumer<String, FactoredModel> measured) {
-    if (train == null) {
-      Statistics grams =
-          statistics.orElseThrow(
-              () ->
-                  new UsageException(
-                      "--refine needs data, or statistics with Gram matrices",
-                      "give --train or --stats"));
-      FactoredModel refined = improver.refine(fitted, grams, damping, rounds());
+    if (data.isEmpty()) {
+      FactoredModel refined = improver.refine(fitted, statistics.orElseThrow(), damping, rounds());
       measured.accept("refined", refined);
       return refined;
     }
     try (Network original = how.load(dense, device);
         Network compressed = how.load(fitted, device)) {
-      Dataset data = how.read(train, dense, original, samples());
       FactoredModel model = fitted;
       if (refine != null) {
         RefineOptions options = new RefineOptions(RefineOptions.DEFAULT.damping(), how.batch());
-        model = improver.refine(model, original, compressed, data, options);
+        model = improver.refine(model, original, compressed, data.get(), options);
         measured.accept("refined", model);
       }
       if (tune != null) {
         TuneOptions options = tuneOptions(how);
         Optional<Network> teacher =
             options.distillation() > 0 ? Optional.of(original) : Optional.empty();
-        model = improver.tune(model, compressed, data, options, teacher);
+        model = improver.tune(model, compressed, data.get(), options, teacher);
         measured.accept("tuned", model);
       }
       return model;

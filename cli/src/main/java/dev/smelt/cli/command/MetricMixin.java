@@ -42,6 +42,10 @@ final class MetricMixin {
     return stats == null ? List.of() : List.of(stats);
   }
 
+  boolean hasStatistics() {
+    return stats != null;
+  }
+
   /** What can be said before any file is opened. */
   void check() {
     options.check(stats != null, anyModel, "give --stats FILE; smelt fisher computes it");
