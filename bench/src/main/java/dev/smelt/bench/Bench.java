@@ -15,7 +15,7 @@ public final class Bench {
              bench golden MODELS TEXT REFERENCE
              bench tensors REAL REFERENCE
              bench fisher TESTDATA DEVICE
-             bench factorize LAUNCHER
+             bench factorize
              bench memory LAUNCHER
              bench script REAL IMAGES
              bench accuracy MODELS TEXT
@@ -41,8 +41,8 @@ public final class Bench {
       AccuracyBench.causal(Path.of(words.get(1)), Path.of(words.get(2)), out);
     } else if (words.size() == 3 && words.getFirst().equals("images")) {
       AccuracyBench.images(Path.of(words.get(1)), Path.of(words.get(2)), out);
-    } else if (words.size() == 2 && words.getFirst().equals("factorize")) {
-      FactorizeBench.run(Path.of(words.get(1)), out);
+    } else if (words.size() == 1 && words.getFirst().equals("factorize")) {
+      FactorizeBench.run(out);
     } else if (words.size() == 2 && words.getFirst().equals("memory")) {
       MemoryBench.run(Path.of(words.get(1)), out);
     } else if (words.size() == 4 && words.getFirst().equals("golden")) {

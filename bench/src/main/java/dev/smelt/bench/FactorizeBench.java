@@ -12,17 +12,16 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * Decompositions beside full SVDs and beside the products that no decomposition does without; a
- * network and its factors; the memory that matrices of a 7B model take.
+ * network and its factors.
  */
 final class FactorizeBench {
 
   private static final int EXAMPLES = 16;
   private static final int LENGTH = 256;
-  private static final int BLOCKS = 3;
 
   private FactorizeBench() {}
 
-  static void run(Path launcher, PrintStream out) {
+  static void run(PrintStream out) {
     int threads = Runtime.getRuntime().availableProcessors();
     try (TempFolder folder = TempFolder.make()) {
       try (ComputeDevice device = ComputeDevice.open(DeviceChoice.CPU, threads)) {
@@ -36,8 +35,6 @@ final class FactorizeBench {
       }
       out.println();
       factors(folder.path(), out);
-      out.println();
-      blocks(launcher, folder.path(), out);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -62,30 +59,5 @@ final class FactorizeBench {
   private static double tokensPerSecond(Path model, Path data) {
     JsonNode result = Command.smelt("eval", model, "--data", data);
     return result.path("tokens").asDouble() / result.path("seconds").asDouble();
-  }
-
-  /** Blocks of a 7B model, as they stream through the command, beside what it said beforehand. */
-  private static void blocks(Path launcher, Path folder, PrintStream out) throws IOException {
-    Path model = folder.resolve("7b");
-    new RandomLlama(4096, 11008, BLOCKS, DType.BF16).make(model);
-    Path small = folder.resolve("7b-small");
-    JsonNode plan = Command.smelt("factorize", model, "--keep", 0.5, "-o", small, "--dry-run");
-    PeakMemory measured =
-        PeakMemory.of(
-            List.of(
-                launcher.toString(),
-                "factorize",
-                model.toString(),
-                "--keep",
-                "0.5",
-                "--quiet",
-                "-o",
-                small.toString()),
-            List.of("-Xmx1g"));
-    out.printf("| %d blocks of Llama 7B in bf16, keep 0.5, plain | |%n", BLOCKS);
-    out.println("|---|---|");
-    out.printf("| peak resident MB | %,d |%n", measured.megabytes());
-    out.printf("| seconds as --dry-run says | %.0f |%n", plan.path("seconds").doubleValue());
-    out.printf("| seconds of the whole command | %.0f |%n", measured.seconds());
   }
 }

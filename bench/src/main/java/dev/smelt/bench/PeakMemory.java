@@ -11,10 +11,13 @@ import java.util.concurrent.TimeUnit;
  * resident size, mapped files included, in /proc.
  *
  * @param megabytes 10⁶ bytes
+ * @param ownMegabytes without mapped files, which the system can take back at any time; the largest
+ *     of samples
  */
-record PeakMemory(long megabytes, double seconds) {
+record PeakMemory(long megabytes, long ownMegabytes, double seconds) {
 
   private static final String PEAK = "VmHWM:";
+  private static final String OWN = "RssAnon:";
 
   static PeakMemory of(List<String> command, List<String> javaOptions) throws IOException {
     ProcessBuilder builder =
@@ -26,9 +29,11 @@ record PeakMemory(long megabytes, double seconds) {
     Process process = builder.start();
     Path status = Path.of("/proc", String.valueOf(process.pid()), "status");
     long peak = 0;
+    long own = 0;
     try {
       while (!process.waitFor(50, TimeUnit.MILLISECONDS)) {
-        peak = Math.max(peak, kilobytes(status));
+        peak = Math.max(peak, kilobytes(status, PEAK));
+        own = Math.max(own, kilobytes(status, OWN));
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -37,13 +42,14 @@ record PeakMemory(long megabytes, double seconds) {
     if (process.exitValue() != 0) {
       throw new IllegalStateException(command + " ended with " + process.exitValue());
     }
-    return new PeakMemory(peak * 1024 / 1_000_000, (System.nanoTime() - start) * 1e-9);
+    double seconds = (System.nanoTime() - start) * 1e-9;
+    return new PeakMemory(peak * 1024 / 1_000_000, own * 1024 / 1_000_000, seconds);
   }
 
-  private static long kilobytes(Path status) {
+  private static long kilobytes(Path status, String what) {
     try {
       for (String line : Files.readAllLines(status)) {
-        if (line.startsWith(PEAK)) {
+        if (line.startsWith(what)) {
           return Long.parseLong(line.replaceAll("\\D", ""));
         }
       }

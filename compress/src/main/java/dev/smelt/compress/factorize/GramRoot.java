@@ -7,9 +7,11 @@ import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
 import dev.smelt.gpu.engine.LinearAlgebra;
+import dev.smelt.gpu.engine.Matrix;
 import dev.smelt.gpu.engine.NotPositiveDefiniteException;
 import dev.smelt.gpu.statistics.Statistic;
 import dev.smelt.gpu.statistics.Statistics;
+import java.util.stream.IntStream;
 
 /**
  * The Cholesky root of a Gram matrix H that was estimated from data, made positive definite: H +
@@ -26,65 +28,109 @@ record GramRoot(Weight weight, double shrinkage, boolean isZero) {
 
   private static final double GROWTH = 10;
 
+  /**
+   * Where H lies in the statistics.
+   *
+   * @param rows of it, and columns, that are those of H
+   */
+  @SuppressWarnings("ArrayRecordComponent") // read-only by convention, never compared
+  private record Stored(TensorView view, int[] rows) {
+
+    boolean isWhole() {
+      return rows.length == view.shape().size(0);
+    }
+
+    double meanDiagonal() {
+      int order = Math.toIntExact(view.shape().size(0));
+      double[] one = new double[1];
+      double sum = 0;
+      for (int row : rows) {
+        view.read((long) row * order + row, 1, one);
+        sum += one[0];
+      }
+      return sum / rows.length;
+    }
+
+    /** factor · H + diagonal · I. */
+    Matrix load(LinearAlgebra algebra, double factor, double diagonal) {
+      if (isWhole()) {
+        return algebra.loadShifted(view, factor, diagonal);
+      }
+      double[] values = toDoubles();
+      for (int i = 0; i < values.length; i++) {
+        values[i] = factor * values[i] + (i % (rows.length + 1) == 0 ? diagonal : 0);
+      }
+      return algebra.matrix(rows.length, rows.length, values);
+    }
+
+    /** Row-major. */
+    double[] toDoubles() {
+      double[] all = view.toDoubles();
+      if (isWhole()) {
+        return all;
+      }
+      int order = Math.toIntExact(view.shape().size(0));
+      double[] selected = new double[rows.length * rows.length];
+      for (int i = 0; i < rows.length; i++) {
+        for (int k = 0; k < rows.length; k++) {
+          selected[i * rows.length + k] = all[rows[i] * order + rows[k]];
+        }
+      }
+      return selected;
+    }
+  }
+
   /** A = E[x xᵀ] itself, row-major. */
   static double[] readInputs(Statistics statistics, Layer layer) {
-    return read(statistics, Statistic.INPUT_GRAM, layer, layer.in());
+    return inputs(statistics, layer).toDoubles();
   }
 
   /** G = E[δ δᵀ] itself, row-major, as far as the outputs are the layer's. */
   static double[] readGradients(Statistics statistics, Layer layer) {
-    double[] all = read(statistics, Statistic.GRAD_GRAM, layer, layer.storedOut());
-    return select(all, layer.outputs(), layer.storedOut());
+    return gradients(statistics, layer).toDoubles();
   }
 
   /** Of A = E[x xᵀ]. */
   static GramRoot ofInputs(
       LinearAlgebra algebra, Statistics statistics, Layer layer, double damping) {
-    return of(algebra, readInputs(statistics, layer), layer.in(), damping);
+    return of(algebra, inputs(statistics, layer), damping);
   }
 
   /** Of G = E[δ δᵀ], as far as the outputs are the layer's. */
   static GramRoot ofGradients(
       LinearAlgebra algebra, Statistics statistics, Layer layer, double damping) {
-    return of(algebra, readGradients(statistics, layer), layer.out(), damping);
+    return of(algebra, gradients(statistics, layer), damping);
   }
 
-  private static double[] select(double[] all, int[] rows, int order) {
-    if (rows.length == order) {
-      return all;
-    }
-    double[] selected = new double[rows.length * rows.length];
-    for (int i = 0; i < rows.length; i++) {
-      for (int k = 0; k < rows.length; k++) {
-        selected[i * rows.length + k] = all[rows[i] * order + rows[k]];
-      }
-    }
-    return selected;
+  private static Stored inputs(Statistics statistics, Layer layer) {
+    return new Stored(
+        find(statistics, Statistic.INPUT_GRAM, layer, layer.in()),
+        IntStream.range(0, layer.in()).toArray());
   }
 
-  private static GramRoot of(LinearAlgebra algebra, double[] h, int order, double damping) {
-    double mean = 0;
-    for (int i = 0; i < order; i++) {
-      mean += h[i * order + i] / order;
-    }
+  private static Stored gradients(Statistics statistics, Layer layer) {
+    return new Stored(
+        find(statistics, Statistic.GRAD_GRAM, layer, layer.storedOut()), layer.outputs());
+  }
+
+  private static GramRoot of(LinearAlgebra algebra, Stored h, double damping) {
+    double mean = h.meanDiagonal();
     if (mean == 0) {
       return new GramRoot(Weight.NONE, 0, true);
     }
     try {
-      return new GramRoot(root(algebra, h, order, 1, damping * mean), 0, false);
+      return new GramRoot(root(algebra, h, 1, damping * mean), 0, false);
     } catch (NotPositiveDefiniteException e) {
-      return shrunk(algebra, h, order, mean, damping);
+      return shrunk(algebra, h, mean, damping);
     }
   }
 
-  private static GramRoot shrunk(
-      LinearAlgebra algebra, double[] h, int order, double mean, double damping) {
+  private static GramRoot shrunk(LinearAlgebra algebra, Stored h, double mean, double damping) {
     double shrinkage = Math.max(damping, SMALLEST_SHRINKAGE);
     while (true) {
       shrinkage = Math.min(1, GROWTH * shrinkage);
       try {
-        Weight root = root(algebra, h, order, 1 - shrinkage, shrinkage * mean);
-        return new GramRoot(root, shrinkage, false);
+        return new GramRoot(root(algebra, h, 1 - shrinkage, shrinkage * mean), shrinkage, false);
       } catch (NotPositiveDefiniteException e) {
         if (shrinkage == 1) {
           throw e;
@@ -93,23 +139,19 @@ record GramRoot(Weight weight, double shrinkage, boolean isZero) {
     }
   }
 
-  private static Weight root(
-      LinearAlgebra algebra, double[] h, int order, double factor, double diagonal) {
-    double[] damped = new double[h.length];
-    for (int i = 0; i < h.length; i++) {
-      damped[i] = factor * h[i];
+  private static Weight root(LinearAlgebra algebra, Stored h, double factor, double diagonal) {
+    try (LinearAlgebra inner = algebra.inner()) {
+      Matrix damped = h.load(inner, factor, diagonal);
+      return new Weight.Cholesky(algebra.keep(inner.cholesky(damped)));
     }
-    for (int i = 0; i < order; i++) {
-      damped[i * order + i] += diagonal;
-    }
-    return new Weight.Cholesky(algebra.cholesky(algebra.matrix(order, order, damped)));
   }
 
   /**
    * @throws NotFoundException when the statistics lack it
    * @throws MismatchException when it is of another order
    */
-  private static double[] read(Statistics statistics, Statistic statistic, Layer layer, int order) {
+  private static TensorView find(
+      Statistics statistics, Statistic statistic, Layer layer, int order) {
     String name = statistic.tensorName(layer.weight().name());
     TensorView gram =
         statistics
@@ -138,6 +180,6 @@ record GramRoot(Weight weight, double shrinkage, boolean isZero) {
                   "found a NaN or an infinity at index " + index,
                   "compute the statistics again");
             });
-    return gram.toDoubles();
+    return gram;
   }
 }

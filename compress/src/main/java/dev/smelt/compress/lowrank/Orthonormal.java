@@ -5,6 +5,7 @@ import dev.smelt.gpu.engine.Matrix;
 import dev.smelt.gpu.engine.NotPositiveDefiniteException;
 import dev.smelt.gpu.engine.Precision;
 import dev.smelt.gpu.engine.Qr;
+import java.util.Arrays;
 
 /**
  * Orthonormal columns that span those of Y, m×l.
@@ -15,11 +16,8 @@ import dev.smelt.gpu.engine.Qr;
 @SuppressWarnings("ArrayRecordComponent") // taken apart at once, never compared
 record Orthonormal(Matrix vectors, double[] pivots) {
 
-  /**
-   * Pivots this far apart, squared, are as far as YᵀY can resolve in f32 with the basis staying
-   * well conditioned.
-   */
-  private static final double RESOLVED = 1e-5;
+  /** Pivots this far apart are as far as YᵀY resolves in f32. */
+  private static final double RESOLVED = 300;
 
   /**
    * By Cholesky of YᵀY, Y L⁻ᵀ, in the precision of Y where its condition allows, else in f64, which
@@ -30,8 +28,8 @@ record Orthonormal(Matrix vectors, double[] pivots) {
     try (LinearAlgebra inner = algebra.inner()) {
       Matrix transposed = inner.transpose(y);
       Matrix lower = inner.cholesky(inner.convert(inner.gram(transposed), Precision.F64));
-      double[] pivots = diagonal(lower);
-      if (y.precision() == Precision.F64 || resolves(pivots)) {
+      double[] pivots = inner.diagonal(lower);
+      if (y.precision() == Precision.F64 || spread(pivots) < RESOLVED) {
         Matrix solved = inner.solveLower(inner.convert(lower, y.precision()), transposed);
         return new Orthonormal(algebra.keep(inner.transpose(solved)), pivots);
       }
@@ -49,7 +47,7 @@ record Orthonormal(Matrix vectors, double[] pivots) {
       Matrix lower = inner.cholesky(inner.gram(transposed, Precision.F64));
       Matrix solved = inner.solveLower(lower, inner.convert(transposed, Precision.F64));
       Matrix vectors = inner.convert(inner.transpose(solved), y.precision());
-      return new Orthonormal(algebra.keep(vectors), diagonal(lower));
+      return new Orthonormal(algebra.keep(vectors), inner.diagonal(lower));
     } catch (NotPositiveDefiniteException e) {
       return byReflections(algebra, y);
     }
@@ -57,25 +55,19 @@ record Orthonormal(Matrix vectors, double[] pivots) {
 
   private static Orthonormal byReflections(LinearAlgebra algebra, Matrix y) {
     Qr qr = algebra.qr(y);
-    return new Orthonormal(qr.q(), diagonal(qr.r()));
+    double[] pivots = algebra.diagonal(qr.r());
+    Arrays.setAll(pivots, i -> Math.abs(pivots[i]));
+    return new Orthonormal(qr.q(), pivots);
   }
 
-  private static boolean resolves(double[] pivots) {
+  /** The largest over the smallest. */
+  private static double spread(double[] pivots) {
     double largest = 0;
     double smallest = Double.POSITIVE_INFINITY;
     for (double pivot : pivots) {
       largest = Math.max(largest, pivot);
       smallest = Math.min(smallest, pivot);
     }
-    return smallest * smallest > RESOLVED * largest * largest;
-  }
-
-  private static double[] diagonal(Matrix square) {
-    double[] values = square.toDoubles();
-    double[] diagonal = new double[square.rows()];
-    for (int i = 0; i < diagonal.length; i++) {
-      diagonal[i] = Math.abs(values[i * square.cols() + i]);
-    }
-    return diagonal;
+    return largest / smallest;
   }
 }

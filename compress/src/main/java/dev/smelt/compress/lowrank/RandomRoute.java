@@ -63,7 +63,7 @@ final class RandomRoute {
       return Optional.empty();
     }
     try (LinearAlgebra inner = algebra.inner()) {
-      Subspace subspace = new Subspace(inner, x, columns, SEED);
+      Subspace subspace = new Subspace(inner, x, allowance.total(), columns, SEED);
       List<Pass> passes = subspace.plan(rank, allowance);
       ChebyshevFilter filter = new ChebyshevFilter(List.of(), columns);
       for (int attempt = 0; ; attempt++) {

@@ -33,28 +33,35 @@ final class Subspace {
 
   private final LinearAlgebra algebra;
   private final Matrix x;
-  private final @Nullable Matrix gram;
+  private final @Nullable Matrix roughGram;
+  private @Nullable Matrix exactGram;
   private final double[] values;
   private final double largest;
   private final double gramNorm;
+  private final double total;
   private Matrix basis;
 
-  /** orth(G Ω) with random signs Ω, m×l. */
-  Subspace(LinearAlgebra algebra, Matrix x, int columns, long seed) {
+  /**
+   * orth(G Ω) with random signs Ω, m×l.
+   *
+   * @param total ‖X‖²
+   */
+  Subspace(LinearAlgebra algebra, Matrix x, double total, int columns, long seed) {
     this.algebra = algebra;
+    this.total = total;
     this.x = x;
     long m = x.rows();
     long n = x.cols();
     // Forming G pays when it is used more often than it costs: m²n against 4mnl − 2m²l a product.
     boolean forming = m * n < 4 * (4 * n - 2 * m) * columns;
-    this.gram = forming ? algebra.gram(x) : null;
+    this.roughGram = forming ? algebra.gramRoughly(x) : null;
     Matrix signs = algebra.signs(x.rows(), columns, seed, x.precision());
-    Matrix start = gram == null ? product(signs) : algebra.multiplyRoughly(gram, signs);
+    Matrix start = roughGram == null ? product(signs) : algebra.multiplyRoughly(roughGram, signs);
     Orthonormal first = Orthonormal.of(algebra, start);
     this.basis = first.vectors();
     this.values = RoughSpectrum.of(first.pivots());
     this.largest = largest();
-    this.gramNorm = gram == null ? 0 : algebra.frobenius(gram);
+    this.gramNorm = roughGram == null ? 0 : algebra.frobenius(roughGram);
   }
 
   /** V, orthonormal up to rounding. */
@@ -63,10 +70,10 @@ final class Subspace {
     return basis;
   }
 
-  /** G Y. */
+  /** G Y, with a rough G where there is one. */
   private Matrix product(Matrix y) {
-    return gram != null
-        ? algebra.multiply(gram, y)
+    return roughGram != null
+        ? algebra.multiply(roughGram, y)
         : algebra.multiply(x, algebra.multiply(algebra.transpose(x), y));
   }
 
@@ -110,16 +117,34 @@ final class Subspace {
   }
 
   /**
-   * Whether G may be rounded to bf16. Its error E has elements near 2⁻⁹‖G‖/(√3 m) and costs, to
-   * second order, Σ_{i≤k<j} E_ij²/(λ_i − λ_j), of which few have a difference below λ_k/2.
+   * Whether G may be computed in bf16. Its error E costs, to second order, Σ_{i≤k<j} E_ij²/(λ_i −
+   * λ_j). Rounding G when it is formed, scaled and multiplied leaves elements near 2⁻⁹‖G‖/m each
+   * time over √3; few pairs have a difference below λ_k/2. Rounding X leaves E = XDᵀ + DXᵀ with
+   * elements of D near d = 2⁻⁹‖X‖/√(3mn), so E_ij² ≈ (λ_i + λ_j)d², which is 6d² times the
+   * difference for a typical pair.
    */
   private boolean toleratesRough(int rank, double edge, double allowed) {
-    if (gram == null || gram.precision() == Precision.F64 || !algebra.roughIsFaster()) {
+    if (roughGram == null || isExact(roughGram)) {
       return false;
     }
-    double m = x.rows();
-    double element = ROUGH * gramNorm / (Math.sqrt(3) * m);
-    return element * element * rank * (m - rank) * 2 / edge <= ROUGH_SHARE * allowed;
+    double pairs = rank * ((double) x.rows() - rank);
+    double element = ROUGH * gramNorm / x.rows();
+    double energy = ROUGH * ROUGH * total / (3.0 * x.rows() * x.cols());
+    return pairs * (element * element * 2 / edge + 6 * energy) <= ROUGH_SHARE * allowed;
+  }
+
+  private boolean isExact(Matrix gram) {
+    return gram.precision() == Precision.F64 || !algebra.roughIsFaster();
+  }
+
+  private Matrix gram(Matrix first, boolean rough) {
+    if (rough || isExact(first)) {
+      return first;
+    }
+    if (exactGram == null) {
+      exactGram = algebra.gram(x);
+    }
+    return exactGram;
   }
 
   /** Passes whose gain leaves the smallest wanted directions above roundoff. */
@@ -154,8 +179,9 @@ final class Subspace {
     for (Pass pass : passes) {
       try (LinearAlgebra inner = algebra.inner()) {
         Matrix turned =
-            gram != null
-                ? inner.chebyshev(gram, basis, pass.edge(), pass.degree(), pass.rough())
+            roughGram != null
+                ? inner.chebyshev(
+                    gram(roughGram, pass.rough()), basis, pass.edge(), pass.degree(), pass.rough())
                 : chebyshev(inner, pass);
         basis = algebra.keep(Orthonormal.of(inner, turned).vectors());
       }

@@ -3,6 +3,7 @@ package dev.smelt.gpu.engine;
 import dev.smelt.formats.LimitException;
 import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.TensorView;
+import java.util.Arrays;
 import java.util.SplittableRandom;
 
 /**
@@ -72,17 +73,40 @@ public final class LinearAlgebra implements AutoCloseable {
           }
           kernels.setRows(matrix, row, values);
         }
-        case F64 -> {
-          double[] values = new double[count];
-          view.read((long) row * cols, count, values);
-          for (int i = 0; i < count; i++) {
-            requireFinite(view.name(), values[i], i, row, cols);
-          }
-          kernels.setRows(matrix, row, values);
-        }
+        case F64 -> kernels.setRows(matrix, row, rows(view, row, count));
       }
     }
     return transposed ? kernels.transpose(matrix) : matrix;
+  }
+
+  private static double[] rows(TensorView view, int row, int count) {
+    int cols = Math.toIntExact(view.shape().size(1));
+    double[] values = new double[count];
+    view.read((long) row * cols, count, values);
+    for (int i = 0; i < count; i++) {
+      requireFinite(view.name(), values[i], i, row, cols);
+    }
+    return values;
+  }
+
+  /**
+   * αA + βI in f64 for a stored A, n×n, with no second matrix in memory.
+   *
+   * @throws NonFiniteException at the first NaN or infinity
+   */
+  public Matrix loadShifted(TensorView view, double alpha, double beta) {
+    int n = Math.toIntExact(view.shape().size(0));
+    requireEqual("loadShifted: rows against columns", n, Math.toIntExact(view.shape().size(1)));
+    Matrix matrix = kernels.zeros(n, n, Precision.F64);
+    int step = Math.max(1, LOAD_CHUNK / n);
+    for (int row = 0; row < n; row += step) {
+      double[] values = rows(view, row, Math.min(step, n - row) * n);
+      for (int i = 0; i < values.length; i++) {
+        values[i] = alpha * values[i] + (i % n == row + i / n ? beta : 0);
+      }
+      kernels.setRows(matrix, row, values);
+    }
+    return matrix;
   }
 
   /** I, n×n. */
@@ -97,20 +121,30 @@ public final class LinearAlgebra implements AutoCloseable {
     int step = Math.max(1, LOAD_CHUNK / cols);
     for (int row = 0; row < rows; row += step) {
       int count = Math.min(step, rows - row) * cols;
-      double[] values = new double[count];
-      float[] rounded = new float[count];
-      long bits = 0;
-      for (int i = 0; i < count; i++) {
-        bits = i % Long.SIZE == 0 ? random.nextLong() : bits >>> 1;
-        rounded[i] = (bits & 1) == 0 ? 1 : -1;
-        values[i] = rounded[i];
-      }
       switch (precision) {
-        case F32 -> kernels.setRows(matrix, row, rounded);
-        case F64 -> kernels.setRows(matrix, row, values);
+        case F32 -> kernels.setRows(matrix, row, signs(random, count));
+        case F64 -> {
+          float[] signs = signs(random, count);
+          double[] wide = new double[count];
+          Arrays.setAll(wide, i -> signs[i]);
+          kernels.setRows(matrix, row, wide);
+        }
       }
     }
     return matrix;
+  }
+
+  /** A word of random bits makes as many signs. */
+  private static float[] signs(SplittableRandom random, int count) {
+    float[] signs = new float[count];
+    for (int from = 0; from < count; from += Long.SIZE) {
+      long bits = random.nextLong();
+      int end = Math.min(count, from + Long.SIZE);
+      for (int i = from; i < end; i++) {
+        signs[i] = 1 - 2 * ((bits >>> i) & 1);
+      }
+    }
+    return signs;
   }
 
   /** The same values in another precision; the matrix itself where it has that precision. */
@@ -151,6 +185,13 @@ public final class LinearAlgebra implements AutoCloseable {
   /** A Aᵀ, m×m, symmetric, with products and sums in {@code precision}. */
   public Matrix gram(Matrix a, Precision precision) {
     return kernels.gram(a, precision);
+  }
+
+  /** As {@link #gram(Matrix)}; F32 operands and the result may be rounded to bf16. */
+  public Matrix gramRoughly(Matrix a) {
+    return a.precision() == Precision.F32 && kernels.roughIsFaster()
+        ? kernels.gramRoughly(a)
+        : gram(a);
   }
 
   /** A B, m×n for A m×k and B k×n. */
@@ -262,6 +303,12 @@ public final class LinearAlgebra implements AutoCloseable {
           "rows: expected a range in 0 to " + a.rows() + ", found " + from + " to " + to);
     }
     return kernels.rows(a, from, to);
+  }
+
+  /** a₁₁ … aₙₙ of a square matrix. */
+  public double[] diagonal(Matrix a) {
+    requireSquare("diagonal", a);
+    return kernels.diagonal(a);
   }
 
   /** ‖A‖ = √Σ aᵢⱼ², summed in f64 without overflow or underflow of the squares. */

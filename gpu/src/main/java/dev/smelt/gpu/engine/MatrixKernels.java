@@ -56,6 +56,9 @@ interface MatrixKernels extends AutoCloseable {
 
   Matrix gram(Matrix a, Precision precision);
 
+  /** A Aᵀ of an F32 matrix, which may be rounded to 8 bits on the way. */
+  Matrix gramRoughly(Matrix a);
+
   Matrix transpose(Matrix a);
 
   Matrix subtract(Matrix a, Matrix b);
@@ -68,6 +71,9 @@ interface MatrixKernels extends AutoCloseable {
 
   /** Rows {@code from … to − 1}. */
   Matrix rows(Matrix a, int from, int to);
+
+  /** A square one's. */
+  double[] diagonal(Matrix a);
 
   double frobenius(Matrix a);
 

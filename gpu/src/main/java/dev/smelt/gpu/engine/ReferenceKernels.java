@@ -122,6 +122,11 @@ final class ReferenceKernels implements MatrixKernels {
   }
 
   @Override
+  public Matrix gramRoughly(Matrix a) {
+    return gram(a, a.precision());
+  }
+
+  @Override
   public Matrix multiplyRoughly(Matrix a, Matrix b) {
     return multiply(a, b);
   }
@@ -216,6 +221,14 @@ final class ReferenceKernels implements MatrixKernels {
   @Override
   public double frobenius(Matrix a) {
     return Arrays.stream(rowNorms(a)).reduce(0, Math::hypot);
+  }
+
+  @Override
+  public double[] diagonal(Matrix matrix) {
+    Dense a = (Dense) matrix;
+    double[] diagonal = new double[a.rows()];
+    Arrays.setAll(diagonal, i -> a.values()[i * a.cols() + i]);
+    return diagonal;
   }
 
   @Override

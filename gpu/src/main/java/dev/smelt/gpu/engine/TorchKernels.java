@@ -13,7 +13,7 @@ import java.util.List;
 final class TorchKernels implements MatrixKernels {
 
   /** Rows of a Gram matrix computed at once: half of its products are saved by symmetry. */
-  private static final int GRAM_ROWS = 512;
+  private static final int GRAM_ROWS = 256;
 
   /** Columns converted at once where a Gram matrix is wider than its operand. */
   private static final int GRAM_COLS = 2048;
@@ -180,6 +180,13 @@ final class TorchKernels implements MatrixKernels {
   }
 
   @Override
+  public Matrix gramRoughly(Matrix a) {
+    try (NDArray rows = Tensors.ofInts(scope, new int[] {GRAM_ROWS}, 1)) {
+      return own(functions.call(scope, "gram_roughly", array(a), rows));
+    }
+  }
+
+  @Override
   public Matrix transpose(Matrix a) {
     return own(array(a).transpose());
   }
@@ -219,6 +226,11 @@ final class TorchKernels implements MatrixKernels {
   @Override
   public Matrix rows(Matrix a, int from, int to) {
     return own(array(a).get(new NDIndex().addSliceDim(from, to)));
+  }
+
+  @Override
+  public double[] diagonal(Matrix a) {
+    return vector(functions.call(scope, "diagonal", array(a)));
   }
 
   @Override

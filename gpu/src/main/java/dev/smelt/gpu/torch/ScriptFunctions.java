@@ -101,11 +101,25 @@ public final class ScriptFunctions implements AutoCloseable {
               l = torch.slice(y, 0, i * h, (i + 1) * h)
               r = torch.slice(y, 0, 0, (i + 1) * h)
               g0 = torch.addmm_(g, l, torch.t(r))
+          return (self).mirror(total, h, )
+        def gram_roughly(self: __torch__.Functions, x: Tensor, rows: Tensor) -> Tensor:
+          h = int(torch.select(rows, 0, 0))
+          n = torch.size(x, 0)
+          y = torch.to(x, 15)
+          total = torch.new_zeros(y, [n, n])
           for i in range(torch.floordiv(n + h - 1, h)):
+            g = torch.slice(torch.slice(total, 0, i * h, (i + 1) * h), 1, 0, (i + 1) * h)
+            r = torch.slice(y, 0, 0, (i + 1) * h)
+            g0 = torch.copy_(g, torch.mm(torch.slice(y, 0, i * h, (i + 1) * h), torch.t(r)))
+          return torch.to((self).mirror(total, h, ), x)
+        def mirror(self: __torch__.Functions, total: Tensor, h: int) -> Tensor:
+          for i in range(torch.floordiv(torch.size(total, 0) + h - 1, h)):
             below = torch.slice(torch.slice(total, 0, i * h, (i + 1) * h), 1, 0, i * h)
             above = torch.slice(torch.slice(total, 0, 0, i * h), 1, i * h, (i + 1) * h)
             g1 = torch.copy_(above, torch.t(below))
           return total
+        def diagonal(self: __torch__.Functions, x: Tensor) -> Tensor:
+          return torch.contiguous(torch.diagonal(x))
         def row_norms(self: __torch__.Functions, x: Tensor) -> Tensor:
           h = torch.floordiv(1000000, torch.size(x, 1)) + 1
           parts = annotate(List[Tensor], [])

@@ -90,6 +90,7 @@ abstract class ArithmeticContract extends KernelContract {
     Matrix c = algebra.matrix(2, 3, new double[] {1, 1, 1, 2, 2, 2});
     assertThat(algebra.multiplyAdd(2, a, b, -1, c).toDoubles()).containsExactly(1, 3, 7, 4, 6, 18);
     assertThat(algebra.rows(b, 1, 2).toDoubles()).containsExactly(0, 1, 1);
+    assertThat(algebra.diagonal(a)).containsExactly(1, 4);
     assertThat(algebra.identity(2, Precision.F64).toDoubles()).containsExactly(1, 0, 0, 1);
     Matrix lower = algebra.matrix(2, 2, new double[] {2, 0, 3, 4});
     assertThat(algebra.multiplyLower(a, lower).toDoubles()).containsExactly(8, 8, 18, 16);
@@ -173,6 +174,17 @@ abstract class ArithmeticContract extends KernelContract {
   }
 
   @Test
+  void loadsSquareMatricesShifted() {
+    double[] values = random(70, 70, 65);
+    double[] shifted = values.clone();
+    for (int i = 0; i < shifted.length; i++) {
+      shifted[i] = 0.5 * values[i] + (i / 70 == i % 70 ? 3 : 0);
+    }
+    TensorView view = view("g", DType.F64, 70, 70, values);
+    assertThat(algebra.loadShifted(view, 0.5, 3).toDoubles()).isEqualTo(shifted);
+  }
+
+  @Test
   void namesTheStoredValueThatIsNotFinite() {
     double[] values = random(4, 5, 64);
     values[2 * 5 + 3] = Double.NaN;
@@ -224,6 +236,8 @@ abstract class ArithmeticContract extends KernelContract {
     Matrix left = algebra.convert(algebra.matrix(30, 40, a), Precision.F32);
     Matrix right = algebra.convert(algebra.matrix(40, 20, b), Precision.F32);
     assertClose(algebra.multiplyRoughly(left, right).toDoubles(), exact, 0.01 * norm(exact));
+    double[] gram = product(a, transposed(a, 30, 40), 30, 40, 30);
+    assertClose(algebra.gramRoughly(left).toDoubles(), gram, 0.01 * norm(gram));
     Matrix wide = algebra.multiplyRoughly(algebra.matrix(30, 40, a), algebra.matrix(40, 20, b));
     assertClose(wide.toDoubles(), exact, 1e-14 * norm(exact));
   }
