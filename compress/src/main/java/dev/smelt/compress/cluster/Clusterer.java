@@ -1,0 +1,98 @@
+package dev.smelt.compress.cluster;
+
+import dev.smelt.compress.cluster.ClusterOptions.Algorithm;
+import dev.smelt.formats.Progress;
+import dev.smelt.gpu.engine.LinearAlgebra;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Finds blocks that may share a basis: for every cluster e_r ≤ ετ with the best basis of r
+ * directions, computed from the spectrum of the whole union whatever the bound was by which it
+ * grew. Clusters that take no fewer elements than their blocks alone are dissolved.
+ */
+public final class Clusterer {
+
+  private final LinearAlgebra algebra;
+  private final ClusterOptions options;
+
+  public Clusterer(LinearAlgebra algebra, ClusterOptions options) {
+    this.algebra = algebra;
+    this.options = options;
+  }
+
+  /**
+   * @param blocks of equally many rows
+   * @return clusters of two blocks or more, by their first members; who is in none stays alone
+   */
+  public List<Cluster> cluster(List<Block> blocks, Progress progress) {
+    List<Member> members = new ArrayList<>();
+    for (Block block : blocks) {
+      if (block.rows() != blocks.getFirst().rows()) {
+        throw new IllegalArgumentException(
+            "blocks of " + blocks.getFirst().rows() + " and of " + block.rows() + " rows");
+      }
+      members.add(Member.of(algebra, members.size(), block, options.perBlock()));
+    }
+    List<Group> groups;
+    try (Progress.Task task = progress.begin("clustering", members.size(), "blocks")) {
+      groups =
+          options.algorithm() == Algorithm.EXACT
+              ? new ExactClustering(algebra, options).run(members, task)
+              : new GreedyClustering(algebra, options).run(members, task);
+    }
+    return groups.stream()
+        .map(this::settle)
+        .flatMap(Optional::stream)
+        .sorted(Comparator.comparingInt(cluster -> cluster.members().getFirst()))
+        .toList();
+  }
+
+  /** With the smallest rank that keeps the promise; empty where sharing does not pay. */
+  private Optional<Cluster> settle(Group group) {
+    List<Member> members = new ArrayList<>(group.members());
+    while (members.size() > 1) {
+      try (LinearAlgebra inner = algebra.inner()) {
+        UnionSpectrum spectrum = UnionSpectrum.of(inner, members);
+        int rank =
+            options.perBlock()
+                ? spectrum.rankForEvery(inner, members, options.maxError())
+                : Storage.rankWithin(
+                    spectrum.values(), options.maxError() * options.maxError() * spectrum.total());
+        if (rank <= options.rank()) {
+          return pays(rank, members)
+              ? Optional.of(cluster(inner, group, members, spectrum, rank))
+              : Optional.empty();
+        }
+        // The best basis of all is not the best for the worst of them.
+        members.remove(spectrum.worst(inner, members, options.rank()));
+      }
+    }
+    return Optional.empty();
+  }
+
+  private boolean pays(int rank, List<Member> members) {
+    long alone = members.stream().mapToLong(one -> Storage.alone(one, options.maxError())).sum();
+    return Storage.shared(rank, members) < alone;
+  }
+
+  private Cluster cluster(
+      LinearAlgebra inner, Group group, List<Member> members, UnionSpectrum spectrum, int rank) {
+    double share = 0;
+    if (options.perBlock()) {
+      for (Member member : members) {
+        double norm = member.squaredNorm();
+        share = norm == 0 ? share : Math.max(share, spectrum.tails(inner, member)[rank] / norm);
+      }
+    } else if (spectrum.total() > 0) {
+      share = spectrum.tail(rank) / spectrum.total();
+    }
+    return new Cluster(
+        members.stream().map(Member::index).toList(),
+        rank,
+        Math.sqrt(share),
+        new Cluster.Bracket(Math.sqrt(group.lower()), Math.sqrt(group.upper())));
+  }
+}

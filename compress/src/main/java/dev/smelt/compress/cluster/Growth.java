@@ -1,0 +1,32 @@
+package dev.smelt.compress.cluster;
+
+import dev.smelt.gpu.engine.LinearAlgebra;
+import dev.smelt.gpu.engine.Matrix;
+
+/**
+ * A cluster that grows block by block, with what its best basis of r directions leaves at most:
+ * e_r² ≤ {@link #bound}.
+ */
+sealed interface Growth extends AutoCloseable
+    permits MaxNormGrowth, ResidualGrowth, TruncatedGrowth {
+
+  /** τ² = Σ‖A_j‖². */
+  double total();
+
+  /** What e_r² is at most. */
+  double bound();
+
+  /** What e_r² is at least; 0 where nothing is known. */
+  default double lowerBound() {
+    return 0;
+  }
+
+  /** The bound with one more block. */
+  double boundWith(LinearAlgebra algebra, Member member, Matrix a);
+
+  /** Takes the block. */
+  void add(LinearAlgebra algebra, Member member, Matrix a);
+
+  @Override
+  void close();
+}
