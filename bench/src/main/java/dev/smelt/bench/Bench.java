@@ -16,6 +16,7 @@ public final class Bench {
              bench tensors REAL REFERENCE
              bench fisher TESTDATA DEVICE
              bench factorize
+             bench cluster
              bench memory LAUNCHER
              bench script REAL IMAGES
              bench accuracy MODELS TEXT
@@ -43,6 +44,8 @@ public final class Bench {
       AccuracyBench.images(Path.of(words.get(1)), Path.of(words.get(2)), out);
     } else if (words.size() == 1 && words.getFirst().equals("factorize")) {
       FactorizeBench.run(out);
+    } else if (words.size() == 1 && words.getFirst().equals("cluster")) {
+      ClusterBench.run(out);
     } else if (words.size() == 2 && words.getFirst().equals("memory")) {
       MemoryBench.run(Path.of(words.get(1)), out);
     } else if (words.size() == 4 && words.getFirst().equals("golden")) {

@@ -2,11 +2,15 @@ package dev.smelt.compress.cluster;
 
 import dev.smelt.compress.cluster.ClusterOptions.Algorithm;
 import dev.smelt.formats.Progress;
+import dev.smelt.formats.work.Workers;
+import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentSkipListMap;
 
 /**
  * Finds blocks that may share a basis: for every cluster e_r ≤ ετ with the best basis of r
@@ -15,11 +19,14 @@ import java.util.Optional;
  */
 public final class Clusterer {
 
-  private final LinearAlgebra algebra;
+  /** Blocks that are worked on together: more would take memory and gain nothing. */
+  static final int MOST_AT_A_TIME = 16;
+
+  private final ComputeDevice device;
   private final ClusterOptions options;
 
-  public Clusterer(LinearAlgebra algebra, ClusterOptions options) {
-    this.algebra = algebra;
+  public Clusterer(ComputeDevice device, ClusterOptions options) {
+    this.device = device;
     this.options = options;
   }
 
@@ -28,20 +35,20 @@ public final class Clusterer {
    * @return clusters of two blocks or more, by their first members; who is in none stays alone
    */
   public List<Cluster> cluster(List<Block> blocks, Progress progress) {
-    List<Member> members = new ArrayList<>();
     for (Block block : blocks) {
       if (block.rows() != blocks.getFirst().rows()) {
         throw new IllegalArgumentException(
             "blocks of " + blocks.getFirst().rows() + " and of " + block.rows() + " rows");
       }
-      members.add(Member.of(algebra, members.size(), block, options.perBlock()));
     }
+    List<Member> members = members(blocks);
     List<Group> groups;
-    try (Progress.Task task = progress.begin("clustering", members.size(), "blocks")) {
+    try (Progress.Task task = progress.begin("clustering", members.size(), "blocks");
+        LinearAlgebra algebra = device.linearAlgebra()) {
       groups =
           options.algorithm() == Algorithm.EXACT
               ? new ExactClustering(algebra, options).run(members, task)
-              : new GreedyClustering(algebra, options).run(members, task);
+              : new GreedyClustering(device, algebra, options).run(members, task);
     }
     return groups.stream()
         .map(this::settle)
@@ -50,11 +57,28 @@ public final class Clusterer {
         .toList();
   }
 
+  private List<Member> members(List<Block> blocks) {
+    Map<Integer, Member> found = new ConcurrentSkipListMap<>();
+    List<Workers.Job> jobs = new ArrayList<>();
+    for (int i = 0; i < blocks.size(); i++) {
+      int index = i;
+      jobs.add(
+          () -> {
+            try (LinearAlgebra algebra = device.linearAlgebra()) {
+              Block block = blocks.get(index);
+              found.put(index, Member.of(algebra, index, block, options.perBlock()));
+            }
+          });
+    }
+    device.runAll(jobs, MOST_AT_A_TIME);
+    return List.copyOf(found.values());
+  }
+
   /** With the smallest rank that keeps the promise; empty where sharing does not pay. */
   private Optional<Cluster> settle(Group group) {
     List<Member> members = new ArrayList<>(group.members());
     while (members.size() > 1) {
-      try (LinearAlgebra inner = algebra.inner()) {
+      try (LinearAlgebra inner = device.linearAlgebra()) {
         UnionSpectrum spectrum = UnionSpectrum.of(inner, members);
         int rank =
             options.perBlock()

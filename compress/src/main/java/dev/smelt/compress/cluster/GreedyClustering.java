@@ -3,6 +3,8 @@ package dev.smelt.compress.cluster;
 import dev.smelt.compress.cluster.ClusterOptions.Algorithm;
 import dev.smelt.compress.cluster.ClusterOptions.Order;
 import dev.smelt.formats.Progress;
+import dev.smelt.formats.work.Workers;
+import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
 import java.util.ArrayList;
@@ -17,10 +19,20 @@ import java.util.Optional;
  */
 final class GreedyClustering {
 
+  /** Members that are tried together after one has joined; twice as many each time none does. */
+  private static final int FEWEST = 2;
+
+  private static final int MOST = 64;
+
+  private final ComputeDevice device;
   private final LinearAlgebra algebra;
   private final ClusterOptions options;
 
-  GreedyClustering(LinearAlgebra algebra, ClusterOptions options) {
+  /**
+   * @param algebra in which clusters live while they grow
+   */
+  GreedyClustering(ComputeDevice device, LinearAlgebra algebra, ClusterOptions options) {
+    this.device = device;
     this.algebra = algebra;
     this.options = options;
   }
@@ -67,17 +79,54 @@ final class GreedyClustering {
     TruncatedSum start = sum(head);
     List<Member> offered = order(start, others);
     try (Growth growth = growth(start)) {
-      for (Member member : offered) {
-        try (LinearAlgebra inner = algebra.inner()) {
-          Matrix a = member.load(inner);
-          if (accepts(growth, inner, cluster, member, a)) {
-            growth.add(inner, member, a);
-            cluster.add(member);
-          }
+      int at = 0;
+      int size = FEWEST;
+      while (at < offered.size()) {
+        List<Member> tried = offered.subList(at, Math.min(offered.size(), at + size));
+        int accepted = firstAccepted(growth, cluster, tried);
+        if (accepted == tried.size()) {
+          at += accepted;
+          size = Math.min(MOST, 2 * size);
+        } else {
+          add(growth, tried.get(accepted));
+          cluster.add(tried.get(accepted));
+          at += accepted + 1;
+          size = FEWEST;
         }
       }
       double total = Math.max(growth.total(), Double.MIN_NORMAL);
       return new Group(cluster, growth.lowerBound() / total, growth.bound() / total);
+    }
+  }
+
+  /**
+   * The first that may join; their number where none may. All are tried on the cluster as it is, so
+   * those behind the first must be tried again.
+   */
+  private int firstAccepted(Growth growth, List<Member> cluster, List<Member> tried) {
+    boolean[] accepted = new boolean[tried.size()];
+    List<Workers.Job> jobs = new ArrayList<>();
+    for (int i = 0; i < accepted.length; i++) {
+      int place = i;
+      jobs.add(
+          () -> {
+            try (LinearAlgebra own = device.linearAlgebra()) {
+              Member member = tried.get(place);
+              accepted[place] = accepts(growth, own, cluster, member, member.load(own));
+            }
+          });
+    }
+    device.runAll(jobs, Clusterer.MOST_AT_A_TIME);
+    int first = 0;
+    while (first < accepted.length && !accepted[first]) {
+      first++;
+    }
+    return first;
+  }
+
+  private void add(Growth growth, Member member) {
+    try (LinearAlgebra inner = algebra.inner()) {
+      growth.add(inner, member, member.load(inner));
     }
   }
 
@@ -150,17 +199,17 @@ final class GreedyClustering {
       all.add(member);
       double largest = 0;
       for (Member one : all) {
-        largest = Math.max(largest, error(next, one));
+        largest = Math.max(largest, error(inner, next, one));
       }
       return largest;
     }
   }
 
-  private double error(TruncatedSum sum, Member member) {
+  private double error(LinearAlgebra workspace, TruncatedSum sum, Member member) {
     if (sum.basis().isEmpty()) {
       return member.squaredNorm();
     }
-    try (LinearAlgebra inner = algebra.inner()) {
+    try (LinearAlgebra inner = workspace.inner()) {
       Matrix basis = sum.basis().get();
       int rank = Math.min(options.rank(), basis.cols());
       Matrix leading = inner.leadingColumns(basis, rank);

@@ -94,7 +94,7 @@ final class TruncatedSum implements AutoCloseable {
   /** est² with one more block. */
   double estimateWith(LinearAlgebra algebra, Matrix a, double squaredNorm, int rank) {
     try (LinearAlgebra inner = algebra.inner()) {
-      return left(total + squaredNorm, products(inner, a).values(), rank);
+      return left(total + squaredNorm, inner.eigenvalues(products(inner, a)), rank);
     }
   }
 
@@ -107,7 +107,7 @@ final class TruncatedSum implements AutoCloseable {
   }
 
   /** Of [Q√Λ, A]ᵀ[Q√Λ, A]. */
-  private Eigen products(LinearAlgebra algebra, Matrix a) {
+  private Matrix products(LinearAlgebra algebra, Matrix a) {
     int q = values.length;
     int size = q + a.cols();
     double[] k = new double[size * size];
@@ -125,14 +125,14 @@ final class TruncatedSum implements AutoCloseable {
       }
     }
     // The lower triangle is all that is read.
-    return algebra.eigh(algebra.matrix(size, size, k));
+    return algebra.matrix(size, size, k);
   }
 
   /** The sum with one more block; this one stays as it is. */
   TruncatedSum plus(LinearAlgebra algebra, Matrix a, double squaredNorm) {
     LinearAlgebra next = algebra.inner();
     try (LinearAlgebra inner = algebra.inner()) {
-      Eigen eigen = products(inner, a);
+      Eigen eigen = inner.eigh(products(inner, a));
       double[] found = eigen.values();
       int count = 0;
       while (count < Math.min(Math.min(limit, a.rows()), found.length)

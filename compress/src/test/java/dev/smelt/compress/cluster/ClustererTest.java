@@ -10,7 +10,6 @@ import dev.smelt.compress.testing.Plain;
 import dev.smelt.compress.testing.TestDevice;
 import dev.smelt.formats.Progress;
 import dev.smelt.formats.UsageException;
-import dev.smelt.gpu.engine.LinearAlgebra;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -23,9 +22,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 class ClustererTest {
 
   private static List<Cluster> cluster(Family family, ClusterOptions options) {
-    try (LinearAlgebra algebra = TestDevice.get().linearAlgebra()) {
-      return new Clusterer(algebra, options).cluster(family.asBlocks(), Progress.NONE);
-    }
+    return new Clusterer(TestDevice.get(), options).cluster(family.asBlocks(), Progress.NONE);
   }
 
   /** What every result must be, by full SVDs. */

@@ -81,6 +81,9 @@ interface MatrixKernels extends AutoCloseable {
 
   Eigen eigh(Matrix symmetric);
 
+  /** As those of {@link #eigh}. */
+  double[] eigenvalues(Matrix symmetric);
+
   Svd svd(Matrix a);
 
   Qr qr(Matrix a);

@@ -248,6 +248,11 @@ final class ReferenceKernels implements MatrixKernels {
   }
 
   @Override
+  public double[] eigenvalues(Matrix symmetric) {
+    return eigh(symmetric).values();
+  }
+
+  @Override
   public Svd svd(Matrix a) {
     Svd svd = Jacobi.svd((Dense) a);
     return new Svd(rounded(svd.u(), a), svd.s(), rounded(svd.vt(), a));

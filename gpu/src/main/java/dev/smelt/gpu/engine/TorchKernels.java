@@ -261,6 +261,11 @@ final class TorchKernels implements MatrixKernels {
   }
 
   @Override
+  public double[] eigenvalues(Matrix symmetric) {
+    return vector(functions.call(scope, "eigenvalues", array(symmetric)));
+  }
+
+  @Override
   public Svd svd(Matrix a) {
     List<NDArray> parts = functions.callForTuple(scope, "svd", array(a));
     return new Svd(

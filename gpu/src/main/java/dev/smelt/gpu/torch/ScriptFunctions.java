@@ -33,6 +33,8 @@ public final class ScriptFunctions implements AutoCloseable {
         def eigh(self: __torch__.Functions, x: Tensor) -> Tuple[Tensor, Tensor]:
           values, vectors = torch.linalg_eigh(x, "L")
           return (torch.flip(values, [0]), torch.flip(vectors, [1]))
+        def eigenvalues(self: __torch__.Functions, x: Tensor) -> Tensor:
+          return torch.flip(torch.linalg_eigvalsh(x, "L"), [0])
         def svd(self: __torch__.Functions, x: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
           u, s, vt = torch.linalg_svd(x, False)
           return (u, s, vt)

@@ -80,6 +80,8 @@ abstract class DecompositionContract extends KernelContract {
 
     Eigen eigen = algebra.eigh(algebra.matrix(m, m, expectedGram));
     assertFalling(eigen.values());
+    double[] alone = algebra.eigenvalues(algebra.matrix(m, m, expectedGram));
+    assertClose(alone, eigen.values(), tolerance * norm);
     double[] v = eigen.vectors().toDoubles();
     assertOrthonormal(v, m, m);
     double[] vl = algebra.scaleColumns(eigen.vectors(), eigen.values()).toDoubles();
