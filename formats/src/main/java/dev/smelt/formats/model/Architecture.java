@@ -40,7 +40,8 @@ public record Architecture(
   /** [out, in, kh, kw]. */
   private static final int CONVOLUTION_AXES = 4;
 
-  static final Rule FACTORS = Rule.of(".*\\.(ALinear|BLinear)\\.(weight|bias)", TensorRole.FACTOR);
+  static final Rule FACTORS =
+      Rule.of(".*\\.(ALinear|BLinear)\\.(weight|bias)|smelt\\.basis\\..*", TensorRole.FACTOR);
   static final Rule BIASES = Rule.of(".*\\bbias|.*_bias", TensorRole.BIAS);
 
   private static final Architecture GPT2 =

@@ -9,14 +9,17 @@ import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
  * A dense tensor that a checkpoint stores as factors. Seen as a matrix W [out, in] it has pieces:
  * rows W_p = A_p·B_p, or W_p as it is. A convolution [out, in, kh, kw] is the matrix [out,
- * in·kh·kw], its factors convolutions [r, in, kh, kw] and [out, r, 1, 1].
+ * in·kh·kw], its factors convolutions [r, in, kh, kw] and [out, r, 1, 1]. One factor of a product
+ * that is the whole may be a {@link Basis}, which other tensors are made of, too.
  *
- * @param info name, type and shape of the dense tensor
+ * @param info name, type and shape of the dense tensor; of factors of two types the wider one, A's
+ *     where they are as wide
  * @param transposed true when the dense matrix is stored [in, out]
  * @param pieces which have every row of W once; a single one has them all
  */
@@ -67,6 +70,16 @@ public record FactoredTensor(TensorInfo info, boolean transposed, List<Piece> pi
     return pieces.stream().flatMap(piece -> piece.tensors().stream()).toList();
   }
 
+  /** Those that hold nothing else; at least one. */
+  public List<TensorView> ownTensors() {
+    return tensors().stream().filter(view -> Basis.named(view.name()).isEmpty()).toList();
+  }
+
+  /** The basis among its factors, which may be one of other tensors' as well. */
+  public Optional<TensorView> basis() {
+    return tensors().stream().filter(view -> Basis.named(view.name()).isPresent()).findFirst();
+  }
+
   /** Rank of its factors, where it is a single product. */
   public OptionalInt rank() {
     return pieces.size() == 1 && pieces.getFirst() instanceof Product product
@@ -93,7 +106,9 @@ public record FactoredTensor(TensorInfo info, boolean transposed, List<Piece> pi
    */
   public static List<FactoredTensor> of(Checkpoint checkpoint) {
     List<FactoredTensor> found = new ArrayList<>();
-    LowRank.of(checkpoint)
+    LowRank lowRank = LowRank.of(checkpoint);
+    lowRank.requireBases(checkpoint);
+    lowRank
         .modules()
         .forEach(
             (module, entry) ->
@@ -106,10 +121,11 @@ public record FactoredTensor(TensorInfo info, boolean transposed, List<Piece> pi
   }
 
   private static FactoredTensor whole(Checkpoint checkpoint, String module, LowRank.Module entry) {
-    TensorView a = checkpoint.tensor(LowRank.factorA(module));
-    TensorView b = checkpoint.tensor(LowRank.factorB(module));
+    TensorView a = checkpoint.tensor(entry.nameOfA(module));
+    TensorView b = checkpoint.tensor(entry.nameOfB(module));
     String where = checkpoint.path() + "|" + module;
     requireFactors(a, b, entry.rank(), where);
+    requireNoOther(checkpoint, module, entry);
     boolean matrix = b.shape().isMatrix();
     if (entry.transposed() && !matrix) {
       throw corrupt(where, "only a matrix can be transposed, found " + b.shape());
@@ -119,9 +135,25 @@ public record FactoredTensor(TensorInfo info, boolean transposed, List<Piece> pi
     dense[0] = out;
     Shape shape = entry.transposed() ? Shape.of(dense[1], out) : Shape.of(dense);
     return new FactoredTensor(
-        new TensorInfo(module + ".weight", a.dtype(), shape),
+        new TensorInfo(module + ".weight", wider(a.dtype(), b.dtype()), shape),
         entry.transposed(),
         List.of(new Product(RowSet.range(0, Math.toIntExact(out)), a, b)));
+  }
+
+  private static DType wider(DType a, DType b) {
+    return b.bits() > a.bits() ? b : a;
+  }
+
+  /** A factor of the module's own beside the shared one: which is meant, nobody knows. */
+  private static void requireNoOther(Checkpoint checkpoint, String module, LowRank.Module entry) {
+    Optional<Basis> basis = entry.sharing().shared();
+    String own =
+        entry.sharing() instanceof Sharing.OfA ? LowRank.factorA(module) : LowRank.factorB(module);
+    if (basis.isPresent() && checkpoint.find(own).isPresent()) {
+      throw corrupt(
+          checkpoint.path() + "|" + own,
+          "expected only " + basis.get() + " in its place, found both");
+    }
   }
 
   private static FactoredTensor split(Checkpoint checkpoint, String module, LowRank.Split entry) {
@@ -198,7 +230,8 @@ public record FactoredTensor(TensorInfo info, boolean transposed, List<Piece> pi
   }
 
   private static String describe(TensorView view) {
-    return view.dtype().label() + " " + view.shape();
+    String described = view.dtype().label() + " " + view.shape();
+    return Basis.named(view.name()).map(basis -> described + " in " + basis).orElse(described);
   }
 
   private static CorruptException corrupt(String where, String what) {

@@ -1,9 +1,11 @@
 package dev.smelt.formats.model;
 
 import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.Json;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.ModelConfig;
+import dev.smelt.formats.NotFoundException;
 import java.nio.charset.StandardCharsets;
 import java.util.BitSet;
 import java.util.Collections;
@@ -11,9 +13,11 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.SequencedMap;
 import java.util.Set;
+import java.util.SortedMap;
 import java.util.regex.Pattern;
 
 /**
@@ -26,6 +30,9 @@ import java.util.regex.Pattern;
  * <tr><td>{@code <module>.ALinear.weight}</td><td>[out, r]</td></tr>
  * <tr><td>{@code <module>.ALinear.bias}</td><td>[out], where the module had a bias</td></tr>
  * </table>
+ *
+ * <p>Modules may share a factor, A or B, that is stored once as {@code smelt.basis.<k>}: a {@link
+ * Basis}. Each has the other factor to itself.
  *
  * <p>A matrix that is several in one may be stored in parts. Each is a module of its own, {@code
  * <module>.<part>}, with factors or a weight [out of the part, in], and without a bias: that of the
@@ -41,6 +48,8 @@ public record LowRank(SequencedMap<String, Entry> modules) {
   static final String VERSION = "low_rank_format_version";
   static final int FORMAT_VERSION = 1;
   static final String MODULES = "low_rank_modules";
+  static final String SHARED_A = "A";
+  static final String SHARED_B = "B";
   private static final String METHOD = "low_rank_method";
   private static final String RANKS = "truncation_ranks";
 
@@ -58,14 +67,38 @@ public record LowRank(SequencedMap<String, Entry> modules) {
    * As two factors.
    *
    * @param rank r, the columns of A and rows of B
+   * @param sharing which of them is stored elsewhere
    */
-  public record Module(int rank, boolean transposed) implements Entry {
+  public record Module(int rank, boolean transposed, Sharing sharing) implements Entry {
 
     /**
      * @throws IllegalArgumentException when there is no such rank
      */
     public Module {
       requireRank(rank);
+    }
+
+    /** With two factors of its own. */
+    public Module(int rank, boolean transposed) {
+      this(rank, transposed, new Sharing.None());
+    }
+
+    /**
+     * The name of A's tensor.
+     *
+     * @param module the name of this one
+     */
+    public String nameOfA(String module) {
+      return sharing instanceof Sharing.OfA(Basis basis) ? basis.name() : factorA(module);
+    }
+
+    /**
+     * The name of B's tensor.
+     *
+     * @param module the name of this one
+     */
+    public String nameOfB(String module) {
+      return sharing instanceof Sharing.OfB(Basis basis) ? basis.name() : factorB(module);
     }
   }
 
@@ -129,7 +162,8 @@ public record LowRank(SequencedMap<String, Entry> modules) {
   }
 
   /**
-   * @throws IllegalArgumentException when a part is listed as a module of its own as well
+   * @throws IllegalArgumentException when a part is listed as a module of its own as well, or
+   *     modules say different things of a basis
    */
   public LowRank {
     modules = Collections.unmodifiableSequencedMap(new LinkedHashMap<>(modules));
@@ -141,12 +175,16 @@ public record LowRank(SequencedMap<String, Entry> modules) {
         }
       }
     }
+    Optional<String> contradiction = SharedBases.contradiction(modules);
+    require(contradiction.isEmpty(), contradiction.orElse(""));
   }
 
+  /** The name of A where a module has it to itself. */
   public static String factorA(String module) {
     return module + ".ALinear.weight";
   }
 
+  /** The name of B where a module has it to itself. */
   public static String factorB(String module) {
     return module + ".BLinear.weight";
   }
@@ -174,11 +212,28 @@ public record LowRank(SequencedMap<String, Entry> modules) {
         : LowRankParser.parse(Json.parse(header.getBytes(StandardCharsets.UTF_8), where), where);
   }
 
+  /** The bases that modules share, each with its modules in the order of the list. */
+  public SortedMap<Basis, List<String>> bases() {
+    return Collections.unmodifiableSortedMap(SharedBases.of(modules));
+  }
+
+  /**
+   * The bases of a checkpoint are those that this list names, no more and no less.
+   *
+   * @throws NotFoundException when a basis that modules name is missing
+   * @throws CorruptException when there is a basis that no module names
+   */
+  public void requireBases(Checkpoint checkpoint) {
+    SharedBases.requireExactly(bases(), checkpoint);
+  }
+
   /**
    * @throws MismatchException when modules of the checkpoint are stored as factors
    */
   public static void requireDense(Checkpoint checkpoint) {
-    if (!of(checkpoint).modules().isEmpty()) {
+    LowRank found = of(checkpoint);
+    found.requireBases(checkpoint);
+    if (!found.modules().isEmpty()) {
       throw new MismatchException(
           "factorized checkpoint",
           checkpoint.path().toString(),
@@ -227,7 +282,14 @@ public record LowRank(SequencedMap<String, Entry> modules) {
   private static Map<String, Object> toMap(Entry entry) {
     Map<String, Object> map = new LinkedHashMap<>();
     switch (entry) {
-      case Module module -> map.put("rank", module.rank());
+      case Module module -> {
+        map.put("rank", module.rank());
+        switch (module.sharing()) {
+          case Sharing.None _ -> {}
+          case Sharing.OfA(Basis basis) -> map.put(SHARED_A, basis.name());
+          case Sharing.OfB(Basis basis) -> map.put(SHARED_B, basis.name());
+        }
+      }
       case Split split -> map.put("parts", split.parts().stream().map(LowRank::toMap).toList());
     }
     if (entry.transposed()) {

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.TreeMap;
 import tools.jackson.databind.JsonNode;
@@ -19,7 +20,8 @@ import tools.jackson.databind.JsonNode;
 final class LowRankParser {
 
   /** In a fixed order, for messages. */
-  private static final List<String> MODULE_KEYS = List.of("rank", "transposed");
+  private static final List<String> MODULE_KEYS =
+      List.of("rank", "transposed", LowRank.SHARED_A, LowRank.SHARED_B);
 
   private static final List<String> SPLIT_KEYS = List.of("parts", "transposed");
   private static final List<String> PART_KEYS = List.of("name", "rows", "rank");
@@ -77,7 +79,7 @@ final class LowRankParser {
       }
       int rank = rank(entry, where);
       requireKeys(entry, MODULE_KEYS, where);
-      return new Module(rank, transposed(entry, where));
+      return new Module(rank, transposed(entry, where), sharing(entry, where));
     } catch (IllegalArgumentException e) {
       throw corrupt(where, String.valueOf(e.getMessage()));
     }
@@ -125,6 +127,24 @@ final class LowRankParser {
           "");
     }
     return rank.intValue();
+  }
+
+  private static Sharing sharing(JsonNode entry, String where) {
+    boolean a = entry.has(LowRank.SHARED_A);
+    boolean b = entry.has(LowRank.SHARED_B);
+    if (a && b) {
+      throw corrupt(where, "expected a factor of its own beside the shared one, found " + entry);
+    }
+    if (a) {
+      return new Sharing.OfA(basis(entry.path(LowRank.SHARED_A), where));
+    }
+    return b ? new Sharing.OfB(basis(entry.path(LowRank.SHARED_B), where)) : new Sharing.None();
+  }
+
+  private static Basis basis(JsonNode name, String where) {
+    Optional<Basis> basis = name.isString() ? Basis.named(name.asString()) : Optional.empty();
+    return basis.orElseThrow(
+        () -> corrupt(where, "expected \"smelt.basis.<number>\", found " + name));
   }
 
   private static boolean transposed(JsonNode entry, String where) {

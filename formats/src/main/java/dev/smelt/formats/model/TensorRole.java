@@ -20,7 +20,7 @@ public enum TensorRole {
   BIAS,
   /** Stored with the weights but computed, not learned: causal masks, position ids. */
   BUFFER,
-  /** One of the two factors of a low-rank layer. */
+  /** One of the two factors of a low-rank layer, or one that several layers share. */
   FACTOR,
   /** Anything else. */
   OTHER;

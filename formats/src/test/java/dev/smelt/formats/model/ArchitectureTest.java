@@ -33,6 +33,7 @@ class ArchitectureTest {
     "h.3.mlp.c_proj.bias, 1, BIAS",
     "h.3.mlp.c_fc.ALinear.weight, 2, FACTOR",
     "h.3.mlp.c_fc.BLinear.weight, 2, FACTOR",
+    "smelt.basis.17, 2, FACTOR",
     "h.3.mlp.c_fc.weight, 3, OTHER",
     "something.else, 2, OTHER"
   })
@@ -56,6 +57,7 @@ class ArchitectureTest {
     "encoder.layer.10.intermediate.dense.weight, 2, LINEAR",
     "encoder.layer.10.output.dense.weight, 2, LINEAR",
     "encoder.layer.10.output.dense.ALinear.weight, 2, FACTOR",
+    "smelt.basis.0, 2, FACTOR",
     "pooler.dense.weight, 2, HEAD",
     "something.else, 2, OTHER"
   })

@@ -196,7 +196,7 @@ class LowRankTest {
       strings = {
         "{\"low_rank_schema\": \"UV\", \"low_rank_modules\": {}}",
         "{\"low_rank_schema\": \"ABLinear\", \"low_rank_format_version\": 2}",
-        "{\"low_rank_modules\": {\"m\": {\"rank\": 2, \"A\": \"smelt.basis.3\"}}}",
+        "{\"low_rank_modules\": {\"m\": {\"rank\": 2, \"C\": \"smelt.basis.3\"}}}",
         "{\"low_rank_modules\": {\"m\": {\"parts\": [], \"basis\": 2}}}"
       })
   void whatIsNotUnderstoodIsRefused(String config) {

@@ -9,13 +9,13 @@ import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.model.LowRank;
+import dev.smelt.formats.model.Sharing;
 import dev.smelt.gpu.torch.ScriptFunctions;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalLong;
 
 /**
  * Builds layers from a checkpoint's tensors. Names and shapes are checked while layers are built;
@@ -52,7 +52,9 @@ public final class Weights {
    * @param manager will own the weights
    */
   public static Weights of(Checkpoint checkpoint, NDManager manager) {
-    return new Weights(checkpoint, manager, new LinkedHashMap<>(), LowRank.of(checkpoint), "");
+    LowRank lowRank = LowRank.of(checkpoint);
+    lowRank.requireBases(checkpoint);
+    return new Weights(checkpoint, manager, new LinkedHashMap<>(), lowRank, "");
   }
 
   /** The same weights, seen from inside a module: {@code name} means {@code <module>.name}. */
@@ -78,7 +80,10 @@ public final class Weights {
    * @throws MismatchException when its shape is another
    */
   public Parameter parameter(String name, long... shape) {
-    String full = prefix + name;
+    return stored(prefix + name, shape);
+  }
+
+  private Parameter stored(String full, long... shape) {
     TensorView view =
         checkpoint
             .find(full)
@@ -101,8 +106,8 @@ public final class Weights {
 
   /**
    * A linear layer: {@code <module>.weight}, or its factors {@code <module>.BLinear.weight} [r, in]
-   * and {@code <module>.ALinear.weight} [out, r], or parts of it. Factors and parts are stored
-   * [out, in] whatever the layout of the dense matrix.
+   * and {@code <module>.ALinear.weight} [out, r], one of which may be a basis of several modules,
+   * or parts of it. Factors and parts are stored [out, in] whatever the layout of the dense matrix.
    */
   public Linear linear(String module, long in, long out, Layout layout, Bias bias) {
     if (lowRank.modules().get(prefix + module) instanceof LowRank.Split split) {
@@ -110,8 +115,8 @@ public final class Weights {
       requireAbsent(LowRank.factorB(module), prefix + module);
       return split(module, in, out, split, bias(module + ".bias", out, bias));
     }
-    OptionalLong rank = rank(module);
-    if (rank.isEmpty()) {
+    Optional<Factors> factors = factors(module);
+    if (factors.isEmpty()) {
       Parameter weight =
           switch (layout) {
             case OUT_IN -> parameter(module + ".weight", out, in);
@@ -119,26 +124,52 @@ public final class Weights {
           };
       return new Linear.Dense(weight, layout, bias(module + ".bias", out, bias));
     }
-    Parameter b = parameter(LowRank.factorB(module), rank.getAsLong(), in);
-    Parameter a = parameter(LowRank.factorA(module), out, rank.getAsLong());
+    long rank = factors.get().rank();
+    Parameter b = stored(factors.get().b(), rank, in);
+    Parameter a = stored(factors.get().a(), out, rank);
     return new Linear.Factored(
         new Linear.Dense(b, Layout.OUT_IN, Optional.empty()),
         new Linear.Dense(a, Layout.OUT_IN, bias(LowRank.bias(module), out, bias)));
   }
 
   /**
-   * The rank of a module's factors; empty where it has none.
+   * Where a module's factors are.
    *
-   * @throws MismatchException when it is stored dense as well
+   * @param a full name of A's tensor
+   * @param b full name of B's tensor
    */
-  private OptionalLong rank(String module) {
+  private record Factors(String a, String b, long rank) {}
+
+  /**
+   * Empty where a module has none.
+   *
+   * @throws MismatchException when it is stored dense as well, or with a factor of its own in place
+   *     of the one it shares
+   */
+  private Optional<Factors> factors(String module) {
+    String full = prefix + module;
+    if (lowRank.modules().get(full) instanceof LowRank.Module listed
+        && listed.sharing().shared().isPresent()) {
+      String basis = listed.sharing().shared().get().name();
+      requireAbsent(module + ".weight", basis);
+      boolean sharesA = listed.sharing() instanceof Sharing.OfA;
+      requireAbsent(sharesA ? LowRank.factorA(module) : LowRank.factorB(module), basis);
+      return Optional.of(
+          new Factors(listed.nameOfA(full), listed.nameOfB(full), listed.rank()));
+    }
     Optional<TensorView> factor = find(LowRank.factorB(module));
     if (factor.isEmpty()) {
-      return OptionalLong.empty();
+      return Optional.empty();
     }
-    requireAbsent(module + ".weight", prefix + LowRank.factorB(module));
+    requireAbsent(module + ".weight", LowRank.factorB(full));
     Shape shape = factor.get().shape();
-    return OptionalLong.of(shape.rank() == 0 ? 0 : shape.size(0));
+    long rank = shape.rank() == 0 ? 0 : shape.size(0);
+    return Optional.of(new Factors(LowRank.factorA(full), LowRank.factorB(full), rank));
+  }
+
+  /** A factor A [out, r] of a module, its own or the one that it shares. */
+  public Optional<TensorView> findA(String module) {
+    return factors(module).flatMap(factors -> checkpoint.find(factors.a()));
   }
 
   private Linear split(
@@ -188,12 +219,13 @@ public final class Weights {
 
   /** A table, or its factors [rows, r] and [r, width] under the names of a linear layer's. */
   public Embedding embedding(String module, long rows, long width) {
-    OptionalLong rank = rank(module);
-    if (rank.isEmpty()) {
+    Optional<Factors> factors = factors(module);
+    if (factors.isEmpty()) {
       return new Embedding.Table(parameter(module + ".weight", rows, width));
     }
-    Parameter a = parameter(LowRank.factorA(module), rows, rank.getAsLong());
-    Parameter b = parameter(LowRank.factorB(module), rank.getAsLong(), width);
+    long rank = factors.get().rank();
+    Parameter a = stored(factors.get().a(), rows, rank);
+    Parameter b = stored(factors.get().b(), rank, width);
     return new Embedding.Factored(new Embedding.Table(a), b);
   }
 
@@ -231,14 +263,14 @@ public final class Weights {
       ScriptFunctions functions) {
     long height = kernel.size().get(0);
     long breadth = kernel.size().get(1);
-    OptionalLong rank = rank(module);
-    if (rank.isEmpty()) {
+    Optional<Factors> factors = factors(module);
+    if (factors.isEmpty()) {
       Parameter weight = parameter(module + ".weight", out, in, height, breadth);
       return new Convolution.Dense(weight, bias(module + ".bias", out, bias), kernel, functions);
     }
-    long r = rank.getAsLong();
-    Parameter b = parameter(LowRank.factorB(module), r, in, height, breadth);
-    Parameter a = parameter(LowRank.factorA(module), out, r, 1, 1);
+    long rank = factors.get().rank();
+    Parameter b = stored(factors.get().b(), rank, in, height, breadth);
+    Parameter a = stored(factors.get().a(), out, rank, 1, 1);
     return new Convolution.Factored(
         new Convolution.Dense(b, Optional.empty(), kernel, functions),
         new Convolution.Dense(

@@ -4,7 +4,6 @@ import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UnsupportedException;
-import dev.smelt.formats.model.LowRank;
 import dev.smelt.gpu.layer.Weights;
 import java.util.ArrayList;
 import java.util.List;
@@ -63,7 +62,7 @@ final class ClassNames {
     long classes =
         weights
             .find(head)
-            .or(() -> weights.find(LowRank.factorA(module)))
+            .or(() -> weights.findA(module))
             .map(TensorView::shape)
             .filter(s -> s.isMatrix())
             .map(s -> s.size(0))

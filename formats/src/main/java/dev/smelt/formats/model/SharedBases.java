@@ -1,0 +1,108 @@
+package dev.smelt.formats.model;
+
+import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.CorruptException;
+import dev.smelt.formats.NotFoundException;
+import dev.smelt.formats.TensorInfo;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
+
+/** Bases as the list of modules names them, held against each other and against the tensors. */
+final class SharedBases {
+
+  private SharedBases() {}
+
+  /** The modules of each basis, in the order of the list. */
+  static SortedMap<Basis, List<String>> of(Map<String, LowRank.Entry> modules) {
+    SortedMap<Basis, List<String>> bases = new TreeMap<>();
+    whole(modules)
+        .forEach(
+            (name, module) ->
+                module
+                    .sharing()
+                    .shared()
+                    .ifPresent(
+                        basis -> bases.computeIfAbsent(basis, key -> new ArrayList<>()).add(name)));
+    return bases;
+  }
+
+  private static Map<String, LowRank.Module> whole(Map<String, LowRank.Entry> modules) {
+    Map<String, LowRank.Module> whole = new LinkedHashMap<>();
+    modules.forEach(
+        (name, entry) -> {
+          if (entry instanceof LowRank.Module module) {
+            whole.put(name, module);
+          }
+        });
+    return whole;
+  }
+
+  /**
+   * What is wrong with the list by itself: modules of one basis must have its rank, and use it as
+   * the same factor.
+   */
+  static Optional<String> contradiction(Map<String, LowRank.Entry> modules) {
+    Map<String, LowRank.Module> whole = whole(modules);
+    Map<Basis, String> firsts = new TreeMap<>();
+    for (Map.Entry<String, LowRank.Module> entry : whole.entrySet()) {
+      Optional<Basis> basis = entry.getValue().sharing().shared();
+      String first = basis.map(key -> firsts.putIfAbsent(key, entry.getKey())).orElse(null);
+      LowRank.Module other = first == null ? entry.getValue() : whole.get(first);
+      if (other != null
+          && (other.rank() != entry.getValue().rank()
+              || !other.sharing().equals(entry.getValue().sharing()))) {
+        return Optional.of(
+            String.format(
+                "%s is %s of %s and %s of %s",
+                basis.orElseThrow(),
+                describe(other),
+                first,
+                describe(entry.getValue()),
+                entry.getKey()));
+      }
+    }
+    return Optional.empty();
+  }
+
+  private static String describe(LowRank.Module module) {
+    String factor = module.sharing() instanceof Sharing.OfA ? "A" : "B";
+    return factor + " with rank " + module.rank();
+  }
+
+  /**
+   * @throws NotFoundException when a basis that modules name is missing
+   * @throws CorruptException when there is a basis that no module names
+   */
+  static void requireExactly(SortedMap<Basis, List<String>> bases, Checkpoint checkpoint) {
+    for (Map.Entry<Basis, List<String>> entry : bases.entrySet()) {
+      if (checkpoint.find(entry.getKey().name()).isEmpty()) {
+        throw new NotFoundException(
+            "basis missing",
+            checkpoint.path().toString(),
+            "expected '" + entry.getKey() + "' for " + String.join(", ", entry.getValue()),
+            "make the checkpoint again");
+      }
+    }
+    for (TensorInfo tensor : checkpoint.infos()) {
+      String name = tensor.name();
+      if (!Basis.isReserved(name)) {
+        continue;
+      }
+      Optional<Basis> basis = Basis.named(name);
+      if (basis.isEmpty() || !bases.containsKey(basis.get())) {
+        throw new CorruptException(
+            "basis that no module uses",
+            checkpoint.path() + "|" + name,
+            basis.isEmpty()
+                ? "expected smelt.basis.<number>"
+                : "expected a module under low_rank_modules that names it",
+            "add it or make the checkpoint again");
+      }
+    }
+  }
+}
