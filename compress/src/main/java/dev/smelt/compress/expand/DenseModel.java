@@ -35,10 +35,14 @@ public record DenseModel(List<DenseTensor> tensors, boolean isFactorized) {
   public static DenseModel of(Checkpoint checkpoint) {
     Map<String, Product> products = new HashMap<>();
     Set<String> absorbed = new HashSet<>();
-    for (FactoredTensor factors : FactoredTensor.of(checkpoint)) {
-      List<TensorView> stored = factors.tensors();
-      products.put(stored.getFirst().name(), new Product(factors));
-      stored.forEach(view -> absorbed.add(view.name()));
+    List<FactoredTensor> factored = FactoredTensor.of(checkpoint);
+    BasisShares shares = BasisShares.of(factored);
+    for (FactoredTensor factors : factored) {
+      BasisShares.Spent spent = shares.next(factors);
+      products.put(
+          factors.ownTensors().getFirst().name(),
+          new Product(factors, spent.bytes(), spent.elements()));
+      factors.tensors().forEach(view -> absorbed.add(view.name()));
     }
     Map<String, String> renamed = new HashMap<>();
     LowRank lowRank = LowRank.of(checkpoint);

@@ -14,7 +14,7 @@ public sealed interface DenseTensor {
   /** Name, type and shape of the dense tensor. */
   TensorInfo info();
 
-  /** Bytes that the checkpoint spends on it. */
+  /** Bytes that the checkpoint spends on it; those of all tensors are the checkpoint's. */
   long storedBytes();
 
   /** Elements that the checkpoint spends on it. */
@@ -47,22 +47,18 @@ public sealed interface DenseTensor {
     }
   }
 
-  /** A tensor stored as factors, whole or in parts. */
-  record Product(FactoredTensor factors) implements DenseTensor {
+  /**
+   * A tensor stored as factors, whole or in parts.
+   *
+   * @param storedBytes of a basis that several tensors are made of, its share
+   * @param storedElements likewise
+   */
+  record Product(FactoredTensor factors, long storedBytes, long storedElements)
+      implements DenseTensor {
 
     @Override
     public TensorInfo info() {
       return factors.info();
-    }
-
-    @Override
-    public long storedBytes() {
-      return factors.tensors().stream().mapToLong(view -> view.info().bytes()).sum();
-    }
-
-    @Override
-    public long storedElements() {
-      return factors.tensors().stream().mapToLong(TensorView::elements).sum();
     }
 
     @Override

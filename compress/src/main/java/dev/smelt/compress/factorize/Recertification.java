@@ -21,8 +21,13 @@ public final class Recertification {
    *
    * @param whole module of the matrix
    * @param part which rows of it they stand for, where not for all
+   * @param factors how they are stored
    */
-  public record Stored(String whole, Optional<FusedPart> part, int rank, boolean transposed) {
+  public record Stored(String whole, Optional<FusedPart> part, LowRank.Module factors) {
+
+    public int rank() {
+      return factors.rank();
+    }
 
     /** The module that the factors are named by. */
     public String module() {
@@ -38,8 +43,7 @@ public final class Recertification {
         .forEach(
             (module, entry) -> {
               switch (entry) {
-                case LowRank.Module one ->
-                    pairs.add(new Stored(module, Optional.empty(), one.rank(), one.transposed()));
+                case LowRank.Module one -> pairs.add(new Stored(module, Optional.empty(), one));
                 case LowRank.Split split -> {
                   for (LowRank.Part part : split.parts()) {
                     FusedPart fused = new FusedPart(part.name(), part.rows());
@@ -48,7 +52,9 @@ public final class Recertification {
                             rank ->
                                 pairs.add(
                                     new Stored(
-                                        module, Optional.of(fused), rank, split.transposed())));
+                                        module,
+                                        Optional.of(fused),
+                                        new LowRank.Module(rank, split.transposed()))));
                   }
                 }
               }
@@ -65,9 +71,10 @@ public final class Recertification {
       Checkpoint original, Checkpoint written, Stored pair, Metric metric, ComputeDevice device) {
     String module = pair.module();
     TensorView dense = original.tensor(pair.whole() + Layer.WEIGHT);
-    Layer layer = new Layer(original.path(), module, dense, pair.transposed(), pair.part());
-    TensorView a = written.tensor(LowRank.factorA(module));
-    TensorView b = written.tensor(LowRank.factorB(module));
+    Layer layer =
+        new Layer(original.path(), module, dense, pair.factors().transposed(), pair.part());
+    TensorView a = written.tensor(pair.factors().nameOfA(module));
+    TensorView b = written.tensor(pair.factors().nameOfB(module));
     boolean sized = dense.shape().rank() >= 2 && dense.elements() > 0;
     int rank = sized && b.shape().rank() >= 2 ? Math.toIntExact(b.shape().size(0)) : 0;
     boolean fits =

@@ -268,7 +268,7 @@ class CertificateTest {
   }
 
   private static Recertification.Stored stored(String module) {
-    return new Recertification.Stored(module, Optional.empty(), 6, false);
+    return new Recertification.Stored(module, Optional.empty(), new LowRank.Module(6, false));
   }
 
   private static double relativeError(Factorization done) {

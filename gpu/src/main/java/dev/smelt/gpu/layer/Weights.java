@@ -154,8 +154,7 @@ public final class Weights {
       requireAbsent(module + ".weight", basis);
       boolean sharesA = listed.sharing() instanceof Sharing.OfA;
       requireAbsent(sharesA ? LowRank.factorA(module) : LowRank.factorB(module), basis);
-      return Optional.of(
-          new Factors(listed.nameOfA(full), listed.nameOfB(full), listed.rank()));
+      return Optional.of(new Factors(listed.nameOfA(full), listed.nameOfB(full), listed.rank()));
     }
     Optional<TensorView> factor = find(LowRank.factorB(module));
     if (factor.isEmpty()) {
@@ -165,6 +164,24 @@ public final class Weights {
     Shape shape = factor.get().shape();
     long rank = shape.rank() == 0 ? 0 : shape.size(0);
     return Optional.of(new Factors(LowRank.factorA(full), LowRank.factorB(full), rank));
+  }
+
+  /**
+   * The full name of what may hold a module's matrix, or a factor of it.
+   *
+   * @param form what follows the module where the tensor is its own: "ALinear.weight"
+   */
+  public String holder(String module, String form) {
+    String own = prefix + module + "." + form;
+    if (lowRank.modules().get(prefix + module) instanceof LowRank.Module listed) {
+      if (own.equals(LowRank.factorA(prefix + module))) {
+        return listed.nameOfA(prefix + module);
+      }
+      if (own.equals(LowRank.factorB(prefix + module))) {
+        return listed.nameOfB(prefix + module);
+      }
+    }
+    return own;
   }
 
   /** A factor A [out, r] of a module, its own or the one that it shares. */

@@ -32,11 +32,12 @@ record TiedHead(Linear linear, Map<String, String> aliases) {
   static TiedHead of(Weights weights, Embedding tokens, String head, Optional<Parameter> bias) {
     Map<String, String> aliases = new TreeMap<>();
     for (String form : FORMS) {
-      String copy = head + "." + form;
-      if (weights.find(copy).isEmpty()) {
+      String copy = weights.holder(head, form);
+      Parameter original = tokens.holders().get(form);
+      boolean same = original != null && original.name().equals(copy);
+      if (same || weights.find(copy).isEmpty()) {
         continue;
       }
-      Parameter original = tokens.holders().get(form);
       if (original == null) {
         throw new MismatchException(
             "tied weights stored in different ways",

@@ -1,0 +1,56 @@
+package dev.smelt.compress.expand;
+
+import dev.smelt.formats.TensorView;
+import dev.smelt.formats.model.FactoredTensor;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * What each module of a basis answers for, so that all modules together account for it once: of n
+ * elements (or bytes) and k modules each ⌊n/k⌋, and the first n mod k of them one more.
+ */
+final class BasisShares {
+
+  private final Map<String, Integer> modules = new HashMap<>();
+  private final Map<String, Integer> served = new HashMap<>();
+
+  private BasisShares() {}
+
+  static BasisShares of(List<FactoredTensor> tensors) {
+    BasisShares shares = new BasisShares();
+    for (FactoredTensor tensor : tensors) {
+      tensor.basis().ifPresent(basis -> shares.modules.merge(basis.name(), 1, Integer::sum));
+    }
+    return shares;
+  }
+
+  /** What the checkpoint spends on a tensor; each is asked for once, in a fixed order. */
+  Spent next(FactoredTensor tensor) {
+    Spent own = Spent.of(tensor.ownTensors());
+    Optional<TensorView> basis = tensor.basis();
+    if (basis.isEmpty()) {
+      return own;
+    }
+    int sharers = modules.getOrDefault(basis.get().name(), 1);
+    int index = served.merge(basis.get().name(), 1, Integer::sum) - 1;
+    return new Spent(
+        own.bytes() + share(basis.get().info().bytes(), index, sharers),
+        own.elements() + share(basis.get().elements(), index, sharers));
+  }
+
+  private static long share(long whole, int index, int sharers) {
+    return whole / sharers + (index < whole % sharers ? 1 : 0);
+  }
+
+  /** Bytes and elements of a checkpoint. */
+  record Spent(long bytes, long elements) {
+
+    static Spent of(List<TensorView> tensors) {
+      return new Spent(
+          tensors.stream().mapToLong(view -> view.info().bytes()).sum(),
+          tensors.stream().mapToLong(TensorView::elements).sum());
+    }
+  }
+}

@@ -1,0 +1,151 @@
+package dev.smelt.gpu.statistics;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.smelt.formats.Checkpoint;
+import dev.smelt.gpu.TestData;
+import dev.smelt.gpu.TestDevice;
+import dev.smelt.gpu.data.Example;
+import dev.smelt.gpu.network.Network;
+import dev.smelt.gpu.plain.PlainFisher;
+import dev.smelt.gpu.plain.Shared;
+import dev.smelt.gpu.plain.TinyModel;
+import dev.smelt.gpu.plain.TinyModels;
+import java.nio.file.Path;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Statistics of factors that several modules share: gradients of all uses add up first. */
+class SharedFisherTest {
+
+  /** f32 gradients against f64, per tensor: norm of the difference over norm. */
+  private static final double TOLERANCE = 2e-5;
+
+  /** Norms below this share of the largest are rounding, as of a key's bias. */
+  private static final double NEGLIGIBLE = 1e-9;
+
+  private static final List<Example> WINDOWS = TestData.windows(5, 1, 7);
+  private static final int RANK = 3;
+
+  @TempDir private Path folder;
+
+  /** Bases across layers, of two modules with the same input, and of a table and a layer. */
+  private static Shared shared() {
+    return new Shared(TinyModels.gpt2())
+        .a(0, "transformer.h.0.attn.c_attn", "transformer.h.1.attn.c_attn")
+        .b(1, "transformer.wpe", "transformer.h.0.mlp.c_fc", "transformer.h.1.mlp.c_fc")
+        .a(2, "transformer.h.0.mlp.c_proj", "transformer.h.1.attn.c_proj");
+  }
+
+  private Map<String, double[]> estimate(
+      TinyModel model, List<Example> examples, int batch, Set<Statistic> statistics) {
+    try (Checkpoint checkpoint = Checkpoint.open(model.write(folder));
+        Network network = Network.load(checkpoint, TestDevice.get())) {
+      return Estimates.of(
+          network,
+          TestData.dataset(examples),
+          new FisherOptions(
+              statistics, Labels.EMPIRICAL, 0, BatchSize.exactly(batch), OptionalDouble.empty()));
+    }
+  }
+
+  private static double[] get(Map<String, double[]> all, String name) {
+    assertThat(all).containsKey(name);
+    return all.getOrDefault(name, new double[0]);
+  }
+
+  private static double norm(double[] values) {
+    double sum = 0;
+    for (double value : values) {
+      sum += value * value;
+    }
+    return Math.sqrt(sum);
+  }
+
+  private static void assertClose(String name, double[] found, double[] expected, double floor) {
+    assertThat(found).as(name).hasSameSizeAs(expected);
+    double[] difference = found.clone();
+    for (int i = 0; i < expected.length; i++) {
+      difference[i] -= expected[i];
+    }
+    assertThat(norm(difference))
+        .as(name)
+        .isLessThanOrEqualTo(Math.max(TOLERANCE * norm(expected), floor));
+  }
+
+  private void assertDifferences(Shared shared, List<Example> examples) {
+    TinyModel stored = shared.stored();
+    Map<String, double[]> expected = PlainFisher.empirical(stored, shared::dense, examples);
+    double largest =
+        expected.values().stream().mapToDouble(SharedFisherTest::norm).max().orElseThrow();
+    for (int batch : new int[] {1, examples.size()}) {
+      Map<String, double[]> found = estimate(stored, examples, batch, EnumSet.of(Statistic.DIAG));
+      assertThat(found).hasSameSizeAs(expected);
+      expected.forEach(
+          (name, values) ->
+              assertClose(name, get(found, "diag/" + name), values, NEGLIGIBLE * largest));
+    }
+  }
+
+  @Test
+  void agreesWithDifferences() {
+    assertDifferences(shared(), WINDOWS);
+    String layers = "bert.encoder.layer.";
+    assertDifferences(
+        new Shared(TinyModels.bert())
+            .a(0, layers + "0.attention.self.key", "bert.pooler.dense")
+            .b(1, "classifier", layers + "1.intermediate.dense")
+            .b(2, layers + "0.attention.self.query", layers + "0.attention.self.value"),
+        TestData.labelled(4, 6));
+  }
+
+  @Test
+  void sumsRowsAndColumns() {
+    TinyModel stored = shared().stored();
+    Map<String, double[]> diagonal = PlainFisher.empirical(stored, shared()::dense, WINDOWS);
+    Map<String, double[]> found =
+        estimate(stored, WINDOWS, 2, EnumSet.of(Statistic.ROWS, Statistic.COLS));
+    for (String name : List.of("smelt.basis.0", "smelt.basis.1", "smelt.basis.2")) {
+      double[] values = get(diagonal, name);
+      int columns = name.endsWith("1") ? values.length / RANK : RANK;
+      double[] ofRows = new double[values.length / columns];
+      double[] ofColumns = new double[columns];
+      for (int i = 0; i < values.length; i++) {
+        ofRows[i / columns] += values[i];
+        ofColumns[i % columns] += values[i];
+      }
+      assertClose(name, get(found, "rows/" + name), ofRows, 0);
+      assertClose(name, get(found, "cols/" + name), ofColumns, 0);
+    }
+  }
+
+  /** The mean gradient of a basis A is Σ dW Bᵀ over its modules, with dW of the dense matrices. */
+  @Test
+  void meansAddUpOverModules() {
+    TinyModel stored = shared().stored();
+    Set<Statistic> mean = EnumSet.of(Statistic.MEAN_GRADIENT);
+    Map<String, double[]> dense = estimate(shared().dense(stored), WINDOWS, 3, mean);
+    TinyModel.Tensor basis = stored.tensor("smelt.basis.0");
+    int out = (int) basis.shape().size(0);
+    double[] expected = new double[out * RANK];
+    for (String layer : List.of("transformer.h.0.attn.c_attn", "transformer.h.1.attn.c_attn")) {
+      double[] dw = get(dense, "mean_gradient/" + layer + ".weight");
+      double[] b = stored.tensor(layer + ".BLinear.weight").values();
+      int in = b.length / RANK;
+      for (int i = 0; i < out; i++) {
+        for (int k = 0; k < RANK; k++) {
+          for (int j = 0; j < in; j++) {
+            expected[i * RANK + k] += dw[j * out + i] * b[k * in + j];
+          }
+        }
+      }
+    }
+    Map<String, double[]> found = estimate(stored, WINDOWS, 3, mean);
+    assertClose("A", get(found, "mean_gradient/smelt.basis.0"), expected, 0);
+  }
+}
