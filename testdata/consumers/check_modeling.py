@@ -5,6 +5,7 @@
     check_modeling.py layers FOLDER                 its layers against dense ones, and its refusals
     check_modeling.py same FOLDER DENSE             FOLDER loads, with the logits of its dense form
     check_modeling.py classifier SOURCE FOLDER      a GPT-2 with a head of random numbers on top
+    check_modeling.py shared SOURCE FOLDER PREFIX   a GPT-2 of factors, some of them shared
     check_modeling.py masked SOURCE FOLDER          a BERT with a tied head of random numbers on top
     check_modeling.py rows SOURCE.tsv VOCAB OUT     sentences as rows of token ids
 
@@ -15,6 +16,7 @@ Needs PyTorch; the classes of transformers come from stub/.
 import importlib.util
 import json
 import os
+import shutil
 import struct
 import sys
 
@@ -108,7 +110,7 @@ def close(name, found, expected):
 
 def refused(code, old, entry, what):
     try:
-        code._replacement(old, entry, "some.module")
+        code._replacement(old, entry, "some.module", code.Bases())
     except (ValueError, KeyError):
         return
     sys.exit(f"check_modeling: {what} was not refused")
@@ -130,7 +132,7 @@ def check_layers(folder):
             {"name": "k", "rows": [size, size, stride, groups]},
             {"name": "v", "rows": [2 * size, size, stride, groups], "rank": 1},
         ]}
-        split = code._replacement(torch.nn.Linear(6, 12), entry, "some.module")
+        split = code._replacement(torch.nn.Linear(6, 12), entry, "some.module", code.Bases())
         torch.nn.init.normal_(split.bias)
         w = torch.zeros(12, 6)
         for part in entry["parts"]:
@@ -151,10 +153,45 @@ def check_layers(folder):
     close("TiedHead", head(x), x @ w.t() + head.bias)
     require(list(head.state_dict()) == ["bias"], "a tied head has weights of its own")
 
+    bases = code.Bases()
+    one = code._replacement(torch.nn.Linear(6, 12), {"rank": 2, "A": "smelt.basis.3"}, "m", bases)
+    other = code._replacement(
+        Conv1D(12, 4), {"rank": 2, "transposed": True, "A": "smelt.basis.3"}, "n", bases
+    )
+    rows = code._replacement(torch.nn.Embedding(12, 5), {"rank": 2, "A": "smelt.basis.3"}, "e", bases)
+    back = code._replacement(torch.nn.Linear(6, 7), {"rank": 2, "B": "smelt.basis.0"}, "b", bases)
+    require(list(bases.state_dict()) == ["3", "0"], f"bases {list(bases.state_dict())}")
+    for module, names in [
+        (one, ["BLinear.weight", "ALinear.bias"]),
+        (other, ["BLinear.weight", "ALinear.bias"]),
+        (rows, ["BLinear.weight"]),
+        (back, ["ALinear.weight", "ALinear.bias"]),
+    ]:
+        require(list(module.state_dict()) == names, f"own tensors {list(module.state_dict())}")
+        for parameter in module.parameters():
+            torch.nn.init.normal_(parameter)
+    for basis in bases.parameters():
+        torch.nn.init.normal_(basis)
+    a, b = bases.get_parameter("3"), bases.get_parameter("0")
+    close("shared A", one(x), x @ (a @ one.BLinear.weight).t() + one.ALinear.bias)
+    close("shared A", other(x[:, :4]), x[:, :4] @ (a @ other.BLinear.weight).t() + other.ALinear.bias)
+    close("shared table", rows(ids), (a @ rows.BLinear.weight)[ids])
+    close("shared table", rows.output(x[:, :5]), x[:, :5] @ (a @ rows.BLinear.weight).t())
+    close("shared B", back(x), x @ (back.ALinear.weight @ b).t() + back.ALinear.bias)
+    try:
+        code._replacement(torch.nn.Linear(6, 11), {"rank": 2, "A": "smelt.basis.3"}, "m", bases)
+        sys.exit("check_modeling: a basis of two shapes was not refused")
+    except ValueError:
+        pass
+
     dense = torch.nn.Linear(6, 12)
     whole = {"parts": [{"name": "q", "rows": [0, 12, 12, 1], "rank": 2}]}
     half = {"parts": [{"name": "q", "rows": [0, 6, 6, 1], "rank": 2}]}
     refused(code, dense, {"rank": 2, "basis": 3}, "an unknown key")
+    refused(code, dense, {"rank": 2, "A": "smelt.basis.1", "B": "smelt.basis.2"}, "two bases")
+    refused(code, dense, {"rank": 2, "A": "smelt.basis.01"}, "a basis 01")
+    refused(code, dense, {"rank": 2, "B": "other.weight"}, "a tensor that is no basis")
+    refused(code, dense, {**whole, "A": "smelt.basis.0"}, "a basis beside parts")
     refused(code, dense, {"rank": 0}, "rank 0")
     refused(code, dense, {"rank": True, "parts": []}, "rank beside parts")
     refused(code, dense, {}, "an empty entry")
@@ -193,6 +230,23 @@ def make_classifier(source, folder):
     tensors = load_tensors(os.path.join(source, "model.safetensors"))
     tensors["score.weight"] = torch.randn(3, config["n_embd"]) / config["n_embd"]
     write_model(folder, config, tensors)
+
+
+def make_shared(source, folder, prefix):
+    """All c_fc take the A of the first, all attention outputs its B; prefix is left out of names."""
+    config = read_config(source)
+    tensors = load_tensors(os.path.join(source, "model.safetensors"))
+    modules = config["low_rank_modules"]
+    for ending, key, number in [("mlp.c_fc", "A", 0), ("attn.c_proj", "B", 4)]:
+        sharers = [name for name in sorted(modules) if name.endswith(ending)]
+        require(len(sharers) > 1, f"{source}: no two modules *.{ending}")
+        own = [tensors.pop(f"{name}.{key}Linear.weight") for name in sharers]
+        tensors[f"smelt.basis.{number}"] = own[0]
+        for name in sharers:
+            modules[name][key] = f"smelt.basis.{number}"
+    config["low_rank_modules"] = {n.removeprefix(prefix): entry for n, entry in modules.items()}
+    write_model(folder, config, {n.removeprefix(prefix): t for n, t in tensors.items()})
+    shutil.copy(os.path.join(source, "modeling_smelt.py"), folder)
 
 
 def make_masked(source, folder):
@@ -239,6 +293,7 @@ def main(arguments):
         "layers": (check_layers, 1),
         "same": (check_same, 2),
         "masked": (make_masked, 2),
+        "shared": (make_shared, 3),
         "classifier": (make_classifier, 2),
         "rows": (write_rows, 3),
     }

@@ -126,6 +126,11 @@ class MergeRefusalTest {
       scenario.model(factor).model(factor);
       assertMismatch(scenario, LINEAR).hasMessageContaining("smelt expand");
     }
+    try (Scenario scenario = new Scenario(folder)) {
+      TestTensor basis = factor.renamed("smelt.basis.0");
+      scenario.model(W, basis).model(W, basis);
+      assertMismatch(scenario, LINEAR).hasMessageContaining("smelt expand");
+    }
   }
 
   @Test

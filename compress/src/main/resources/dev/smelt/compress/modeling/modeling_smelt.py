@@ -6,8 +6,11 @@ Written by smelt beside the weights. Load the folder with
 
 config.json says under "low_rank_modules" which modules of the original class are replaced. Tensors
 keep the names that they have in the file: <module>.BLinear.weight [r, in] and
-<module>.ALinear.weight [out, r]; a matrix stored in parts has them per part.
+<module>.ALinear.weight [out, r]; a matrix stored in parts has them per part. Where modules share a
+factor, it is a parameter of the model, smelt.basis.<k>, and no module has it to itself.
 """
+
+import re
 
 import torch
 from torch import nn
@@ -17,13 +20,46 @@ from transformers import BaseModel
 SCHEMA = ("ABLinear", 1)
 
 
+class Bases(nn.Module):
+    """Factors that modules share: parameters named by their numbers."""
+
+    def factor(self, name, number, rows, columns, bias):
+        """The basis as one factor of a module."""
+        if number not in self._parameters:
+            self.register_parameter(number, nn.Parameter(torch.empty(rows, columns)))
+        found = tuple(self.get_parameter(number).shape)
+        _require(found == (rows, columns), name, f"basis {number} is {found}, not {rows, columns}")
+        return SharedFactor(self, number, rows if bias else None)
+
+
+class SharedFactor(nn.Module):
+    """One of a module's two factors, where it is a basis. Of its own it has a bias at most."""
+
+    def __init__(self, bases, number, bias):
+        super().__init__()
+        # In a tuple, so that the basis is a parameter of the model only.
+        self.bases = (bases,)
+        self.number = number
+        self.register_parameter("bias", None if bias is None else nn.Parameter(torch.empty(bias)))
+
+    @property
+    def weight(self):
+        return self.bases[0].get_parameter(self.number)
+
+    def forward(self, x):
+        weight = self.weight.to(x.device)
+        if x.is_floating_point():
+            return functional.linear(x, weight, self.bias)
+        return functional.embedding(x, weight)
+
+
 class FactoredLinear(nn.Module):
     """y = A (B x) + b. Stands for nn.Linear and for GPT-2's Conv1D alike."""
 
-    def __init__(self, in_features, out_features, rank, bias):
+    def __init__(self, in_features, out_features, rank, bias, a=None, b=None):
         super().__init__()
-        self.BLinear = nn.Linear(in_features, rank, bias=False)
-        self.ALinear = nn.Linear(rank, out_features, bias=bias)
+        self.BLinear = nn.Linear(in_features, rank, bias=False) if b is None else b
+        self.ALinear = nn.Linear(rank, out_features, bias=bias) if a is None else a
 
     def forward(self, x):
         return self.ALinear(self.BLinear(x))
@@ -65,16 +101,18 @@ class SplitLinear(nn.Module):
 class FactoredEmbedding(nn.Module):
     """Row i of the table A B is row i of A, times B."""
 
-    def __init__(self, rows, width, rank, padding_idx):
+    def __init__(self, rows, width, rank, padding_idx, a=None, b=None):
         super().__init__()
-        self.ALinear = nn.Embedding(rows, rank, padding_idx=padding_idx)
-        self.BLinear = nn.Linear(width, rank, bias=False)
+        self.ALinear = nn.Embedding(rows, rank, padding_idx=padding_idx) if a is None else a
+        self.BLinear = nn.Linear(width, rank, bias=False) if b is None else b
 
     def forward(self, ids):
-        return self.ALinear(ids) @ self.BLinear.weight
+        x = self.ALinear(ids)
+        return x @ self.BLinear.weight.to(x.device)
 
     def output(self, x):
-        return functional.linear(self.BLinear(x), self.ALinear.weight)
+        x = self.BLinear(x)
+        return functional.linear(x, self.ALinear.weight.to(x.device))
 
 
 class TiedHead(nn.Module):
@@ -113,9 +151,24 @@ def _parts(entry, name):
     return parts
 
 
-def _replacement(old, entry, name):
+def _shared(entry, name, in_features, out_features, bias, bases):
+    """The factor that is a basis, by its name; none where both are the module's own."""
+    shared = {}
+    for key in {"A", "B"} & set(entry):
+        match = re.fullmatch(r"smelt\.basis\.(0|[1-9][0-9]*)", str(entry[key]))
+        _require(match, name, f"no name of a basis: {entry[key]!r}")
+        _require("parts" not in entry and not shared, name, "at most one factor of a whole is shared")
+        rank = _rank(entry, name)
+        if key == "A":
+            shared["a"] = bases.factor(name, match[1], out_features, rank, bias)
+        else:
+            shared["b"] = bases.factor(name, match[1], rank, in_features, False)
+    return shared
+
+
+def _replacement(old, entry, name, bases):
     """The module that takes the place of old, with parameters of the right shapes and no values."""
-    unknown = set(entry) - {"rank", "parts", "transposed"}
+    unknown = set(entry) - {"rank", "parts", "transposed", "A", "B"}
     _require(not unknown, name, f"not understood: {sorted(unknown)}")
     _require(("rank" in entry) != ("parts" in entry), name, "expected either a rank or parts")
     weight = getattr(old, "weight", None)
@@ -124,7 +177,8 @@ def _replacement(old, entry, name):
     if isinstance(old, nn.Embedding):
         _require("rank" in entry and not entry.get("transposed"), name, "no entry of an embedding")
         rows, width = weight.shape
-        return FactoredEmbedding(rows, width, _rank(entry, name), old.padding_idx)
+        shared = _shared(entry, name, width, rows, False, bases)
+        return FactoredEmbedding(rows, width, _rank(entry, name), old.padding_idx, **shared)
     transposed = entry.get("transposed", False)
     conv1d = type(old).__name__ == "Conv1D"
     linear = isinstance(old, nn.Linear) or conv1d
@@ -132,9 +186,10 @@ def _replacement(old, entry, name):
     _require(transposed == conv1d, name, f"transposed is {transposed} of a {type(old).__name__}")
     in_features, out_features = weight.shape if transposed else reversed(weight.shape)
     bias = getattr(old, "bias", None) is not None
+    shared = _shared(entry, name, in_features, out_features, bias, bases)
     if "parts" in entry:
         return SplitLinear(in_features, out_features, _parts(entry, name), bias)
-    return FactoredLinear(in_features, out_features, _rank(entry, name), bias)
+    return FactoredLinear(in_features, out_features, _rank(entry, name), bias, **shared)
 
 
 def _find(model, name):
@@ -163,9 +218,17 @@ def factorize_modules(model, config):
     if (schema, version) != SCHEMA:
         raise ValueError(f"low-rank schema: expected {SCHEMA}, found {(schema, version)}")
     head = model.get_output_embeddings()
+    bases = Bases()
+    owner = model
     for name, entry in config.low_rank_modules.items():
         path = _find(model, name)
-        _put(model, path, _replacement(model.get_submodule(path), entry, name))
+        if path != name:
+            # Every name in such a file lacks the prefix, those of bases as well.
+            owner = model.get_submodule(model.base_model_prefix)
+        _put(model, path, _replacement(model.get_submodule(path), entry, name, bases))
+    if bases._parameters:
+        owner.smelt = nn.Module()
+        owner.smelt.basis = bases
     if head is None or not getattr(config, "tie_word_embeddings", True):
         return False
     embedding = model.get_input_embeddings()

@@ -309,6 +309,20 @@ class ScriptNetworkTest {
 
   @Test
   void factorsAndPartsAreMultipliedOut() {
+    assertMultipliedOut(compressed(), COMPRESSED);
+  }
+
+  @Test
+  void basesAreMultipliedOut() {
+    List<TestTensor> tensors = new ArrayList<>(compressed());
+    tensors.replaceAll(
+        tensor ->
+            tensor.name().equals("conv.ALinear.weight") ? tensor.renamed("smelt.basis.2") : tensor);
+    String entry = "{\"rank\": 1, \"A\": \"smelt.basis.2\"}";
+    assertMultipliedOut(tensors, COMPRESSED.replace("{\"rank\": 1},", entry + ","));
+  }
+
+  private void assertMultipliedOut(List<TestTensor> tensors, String list) {
     Map<String, double[]> weights = TinyScript.values(GIVEN);
     double[] conv = new double[18];
     for (int i = 0; i < 9; i++) {
@@ -324,8 +338,7 @@ class ScriptNetworkTest {
       fc[16 + j] = -0.5 * b[j];
     }
     weights.put("fc.weight", fc);
-    byte[] file =
-        TestCheckpoints.safetensors(compressed(), Map.of("low_rank_modules", COMPRESSED.strip()));
+    byte[] file = TestCheckpoints.safetensors(tensors, Map.of("low_rank_modules", list.strip()));
     Path path = TestCheckpoints.write(temp.resolve("small.safetensors"), file);
     try (Network network = load(path)) {
       assertLogits(network, examples(3), weights);
