@@ -267,6 +267,44 @@ class CertificateTest {
     }
   }
 
+  /** m = A·B exactly; n = A·[5, 0] where [5, 12] was meant: 12/13 of its norm is lost. */
+  @Test
+  void factorsThatModulesShareAreFound() {
+    TestTensor basis = f32("smelt.basis.0", Shape.of(2, 1), 1, 2);
+    Path dense =
+        TestCheckpoints.file(
+            folder.resolve("dense.safetensors"),
+            List.of(
+                f32("m.weight", Shape.of(2, 3), 3, 4, 5, 6, 8, 10),
+                f32("n.weight", Shape.of(2, 2), 5, 12, 10, 24)));
+    String list =
+        """
+        {"low_rank_modules": {"m": {"rank": 1, "A": "smelt.basis.0"},
+                              "n": {"rank": 1, "A": "smelt.basis.0"}}}
+        """;
+    Path written =
+        TestCheckpoints.folder(
+            folder.resolve("written"),
+            list,
+            List.of(
+                basis,
+                f32("m.BLinear.weight", Shape.of(1, 3), 3, 4, 5),
+                f32("n.BLinear.weight", Shape.of(1, 2), 5, 0)));
+    try (Checkpoint original = Checkpoint.open(dense);
+        Checkpoint factors = Checkpoint.open(written)) {
+      List<Double> errors =
+          Recertification.pairs(LowRank.of(factors)).stream()
+              .map(
+                  pair ->
+                      Recertification.of(
+                              original, factors, pair, new PlainMetric(), TestDevice.get())
+                          .relativeError())
+              .toList();
+      assertThat(errors.getFirst()).isCloseTo(0, within(1e-9));
+      assertThat(errors.getLast()).isCloseTo(12.0 / 13, within(1e-9));
+    }
+  }
+
   private static Recertification.Stored stored(String module) {
     return new Recertification.Stored(module, Optional.empty(), new LowRank.Module(6, false));
   }

@@ -47,22 +47,24 @@ final class SharedBases {
    * the same factor.
    */
   static Optional<String> contradiction(Map<String, LowRank.Entry> modules) {
-    Map<String, LowRank.Module> whole = whole(modules);
-    Map<Basis, String> firsts = new TreeMap<>();
-    for (Map.Entry<String, LowRank.Module> entry : whole.entrySet()) {
-      Optional<Basis> basis = entry.getValue().sharing().shared();
-      String first = basis.map(key -> firsts.putIfAbsent(key, entry.getKey())).orElse(null);
-      LowRank.Module other = first == null ? entry.getValue() : whole.get(first);
-      if (other != null
-          && (other.rank() != entry.getValue().rank()
-              || !other.sharing().equals(entry.getValue().sharing()))) {
+    Map<Basis, Map.Entry<String, LowRank.Module>> firsts = new TreeMap<>();
+    for (Map.Entry<String, LowRank.Module> entry : whole(modules).entrySet()) {
+      LowRank.Module module = entry.getValue();
+      Optional<Basis> basis = module.sharing().shared();
+      if (basis.isEmpty()) {
+        continue;
+      }
+      Map.Entry<String, LowRank.Module> first = firsts.putIfAbsent(basis.get(), entry);
+      if (first != null
+          && (first.getValue().rank() != module.rank()
+              || !first.getValue().sharing().equals(module.sharing()))) {
         return Optional.of(
             String.format(
                 "%s is %s of %s and %s of %s",
-                basis.orElseThrow(),
-                describe(other),
-                first,
-                describe(entry.getValue()),
+                basis.get(),
+                describe(first.getValue()),
+                first.getKey(),
+                describe(module),
                 entry.getKey()));
       }
     }
