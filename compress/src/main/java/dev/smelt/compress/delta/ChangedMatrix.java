@@ -1,6 +1,6 @@
 package dev.smelt.compress.delta;
 
-import dev.smelt.compress.factorize.Layer;
+import dev.smelt.compress.layer.Layer;
 import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.TensorView;
 import dev.smelt.gpu.engine.LinearAlgebra;

@@ -1,5 +1,6 @@
 package dev.smelt.compress.factorize;
 
+import dev.smelt.compress.layer.Layer;
 import dev.smelt.formats.UsageException;
 import java.util.List;
 

@@ -1,5 +1,8 @@
 package dev.smelt.compress.factorize;
 
+import dev.smelt.compress.layer.Factors;
+import dev.smelt.compress.layer.Layer;
+import dev.smelt.compress.layer.StoredTensors;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.model.LowRank;

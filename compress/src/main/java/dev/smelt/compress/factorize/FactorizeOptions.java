@@ -1,5 +1,6 @@
 package dev.smelt.compress.factorize;
 
+import dev.smelt.compress.layer.LayerSelection;
 import dev.smelt.compress.lowrank.RouteOptions;
 import dev.smelt.formats.DType;
 import java.util.Optional;

@@ -2,6 +2,7 @@ package dev.smelt.compress.factorize;
 
 import dev.smelt.compress.factorize.FactoredModel.LayerState;
 import dev.smelt.compress.factorize.FactoredModel.Placed;
+import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.lowrank.Certificate;
 import dev.smelt.compress.modeling.ModelingCode;
 import dev.smelt.formats.CheckpointWriter;

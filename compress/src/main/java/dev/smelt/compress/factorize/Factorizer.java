@@ -1,6 +1,8 @@
 package dev.smelt.compress.factorize;
 
 import dev.smelt.compress.factorize.FactoredModel.LayerState;
+import dev.smelt.compress.layer.Layer;
+import dev.smelt.compress.layer.StoredTensors;
 import dev.smelt.compress.lowrank.Certificate;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.DType;

@@ -1,6 +1,9 @@
 package dev.smelt.compress.factorize;
 
 import dev.smelt.compress.factorize.FactoredModel.LayerState.Factored;
+import dev.smelt.compress.layer.Factors;
+import dev.smelt.compress.layer.Layer;
+import dev.smelt.compress.layer.StoredTensors;
 import dev.smelt.compress.refine.FactoredMatrix;
 import dev.smelt.compress.refine.LeastSquares;
 import dev.smelt.compress.refine.RefineOptions;

@@ -1,5 +1,6 @@
 package dev.smelt.compress.factorize;
 
+import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.lowrank.Weighting;
 import dev.smelt.gpu.engine.LinearAlgebra;
 

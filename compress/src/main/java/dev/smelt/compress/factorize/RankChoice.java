@@ -1,5 +1,8 @@
 package dev.smelt.compress.factorize;
 
+import dev.smelt.compress.layer.Factors;
+import dev.smelt.compress.layer.Layer;
+
 /** What is to become of a layer. */
 public sealed interface RankChoice {
 

@@ -1,5 +1,6 @@
 package dev.smelt.compress.factorize;
 
+import dev.smelt.compress.layer.Layer;
 import java.util.List;
 
 /** How many singular directions every layer keeps. */

@@ -1,5 +1,7 @@
 package dev.smelt.compress.factorize;
 
+import dev.smelt.compress.layer.Layer;
+import dev.smelt.compress.layer.StoredTensors;
 import dev.smelt.compress.lowrank.Decomposer;
 import dev.smelt.compress.lowrank.Decomposition;
 import dev.smelt.compress.lowrank.RouteOptions;

@@ -1,6 +1,7 @@
 package dev.smelt.compress.factorize;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
+import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.lowrank.Route;
 import dev.smelt.compress.lowrank.Spectrum;
 import dev.smelt.formats.Checkpoint;

@@ -1,5 +1,6 @@
 package dev.smelt.compress.factorize;
 
+import dev.smelt.compress.layer.Layer;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.util.List;

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.smelt.compress.layer.LayerSelection;
 import dev.smelt.compress.testing.Factorization;
 import dev.smelt.compress.testing.Plain;
 import dev.smelt.formats.Checkpoint;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.lowrank.Weight;
 import dev.smelt.compress.lowrank.Weighting;
 import dev.smelt.formats.MismatchException;

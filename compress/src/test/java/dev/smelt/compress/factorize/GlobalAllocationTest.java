@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.lowrank.Spectrum;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.Shape;

@@ -1,4 +1,4 @@
-package dev.smelt.compress.factorize;
+package dev.smelt.compress.layer;
 
 import dev.smelt.formats.DType;
 import dev.smelt.formats.NonFiniteException;
@@ -29,7 +29,7 @@ public record Layer(
     boolean transposed,
     Optional<FusedPart> part) {
 
-  static final String WEIGHT = ".weight";
+  public static final String WEIGHT = ".weight";
 
   /** [out, in, kh, kw]. */
   static final int CONVOLUTION_AXES = 4;
@@ -42,7 +42,7 @@ public record Layer(
   }
 
   /** Rows of the matrix that this is, or is a part of. */
-  int storedOut() {
+  public int storedOut() {
     return Math.toIntExact(weight.shape().size(transposed ? 1 : 0));
   }
 
@@ -65,18 +65,18 @@ public record Layer(
   }
 
   /** Which of those rows it has, ascending. */
-  int[] outputs() {
+  public int[] outputs() {
     return part.map(one -> one.rows().indices())
         .orElseGet(() -> IntStream.range(0, storedOut()).toArray());
   }
 
   /** How A is stored. */
-  Shape shapeOfA(int rank) {
+  public Shape shapeOfA(int rank) {
     return isConvolution() ? Shape.of(out(), rank, 1, 1) : Shape.of(out(), rank);
   }
 
   /** How B is stored. */
-  Shape shapeOfB(int rank) {
+  public Shape shapeOfB(int rank) {
     Shape shape = weight.shape();
     return isConvolution()
         ? Shape.of(rank, shape.size(1), shape.size(2), shape.size(3))
@@ -84,33 +84,33 @@ public record Layer(
   }
 
   /** The largest rank its factors can have. */
-  int fullRank() {
+  public int fullRank() {
     return Math.min(out(), in());
   }
 
   /** The largest rank at which factors have fewer elements than the matrix; 0 if there is none. */
-  int breakEven() {
+  public int breakEven() {
     long limit = (elements() - 1) / ((long) out() + in());
     return (int) Math.min(limit, fullRank());
   }
 
   /** Elements of two factors of this rank. */
-  long factorElements(int rank) {
+  public long factorElements(int rank) {
     return (long) rank * (out() + in());
   }
 
   /** True when factors of this rank have fewer elements than the matrix itself. */
-  boolean isSmallerAt(int rank) {
+  public boolean isSmallerAt(int rank) {
     return factorElements(rank) < elements();
   }
 
   /** The least precision that holds every value; f64 as well where that costs nothing. */
-  Precision precision() {
+  public Precision precision() {
     return weight.dtype() == DType.F64 || weight.elements() < SMALL ? Precision.F64 : Precision.F32;
   }
 
   /** As {@link #load(LinearAlgebra, Precision)}, in the layer's own precision. */
-  Matrix load(LinearAlgebra algebra) {
+  public Matrix load(LinearAlgebra algebra) {
     return load(algebra, precision());
   }
 
@@ -119,7 +119,7 @@ public record Layer(
    *
    * @throws NonFiniteException when it holds a NaN or an infinity
    */
-  Matrix load(LinearAlgebra algebra, Precision precision) {
+  public Matrix load(LinearAlgebra algebra, Precision precision) {
     requireFinite();
     if (part.isPresent()) {
       return algebra.convert(algebra.matrix(out(), in(), toDoubles()), precision);
@@ -128,7 +128,7 @@ public record Layer(
   }
 
   /** A convolution's kernels, row by row. */
-  static TensorView asMatrix(TensorView stored) {
+  public static TensorView asMatrix(TensorView stored) {
     if (stored.shape().isMatrix()) {
       return stored;
     }
@@ -140,7 +140,7 @@ public record Layer(
   /**
    * @throws NonFiniteException when the tensor holds a NaN or an infinity
    */
-  void requireFinite() {
+  public void requireFinite() {
     weight
         .firstNonFinite()
         .ifPresent(
@@ -154,7 +154,7 @@ public record Layer(
   }
 
   /** W, row-major. */
-  double[] toDoubles() {
+  public double[] toDoubles() {
     return select(weight.toDoubles(), storedOut(), outputs());
   }
 

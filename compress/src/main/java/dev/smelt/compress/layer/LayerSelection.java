@@ -1,4 +1,4 @@
-package dev.smelt.compress.factorize;
+package dev.smelt.compress.layer;
 
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.TensorInfo;
@@ -29,7 +29,7 @@ public record LayerSelection(List<String> include, List<String> exclude, boolean
   /**
    * @throws UsageException when a pattern matches nothing, or an included tensor is no float matrix
    */
-  List<Layer> layers(Checkpoint checkpoint) {
+  public List<Layer> layers(Checkpoint checkpoint) {
     Architecture architecture = Architecture.of(checkpoint.config());
     NamePatterns names = new NamePatterns(include, exclude);
     names.requireMatches(checkpoint);

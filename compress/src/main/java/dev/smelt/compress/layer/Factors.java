@@ -1,4 +1,4 @@
-package dev.smelt.compress.factorize;
+package dev.smelt.compress.layer;
 
 import dev.smelt.formats.TensorView;
 

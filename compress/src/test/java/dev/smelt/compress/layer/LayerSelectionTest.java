@@ -1,4 +1,4 @@
-package dev.smelt.compress.factorize;
+package dev.smelt.compress.layer;
 
 import static dev.smelt.formats.testing.TestTensors.random;
 import static org.assertj.core.api.Assertions.assertThat;

@@ -1,4 +1,4 @@
-package dev.smelt.compress.factorize;
+package dev.smelt.compress.layer;
 
 import dev.smelt.formats.DType;
 import dev.smelt.formats.LimitException;
@@ -14,7 +14,7 @@ import java.util.Map;
 import java.util.Optional;
 
 /** Tensors rounded to the type in which they will be stored, on disk until they are written. */
-final class StoredTensors {
+public final class StoredTensors {
 
   private static final int CHUNK = 1 << 20;
 
@@ -27,24 +27,24 @@ final class StoredTensors {
    * @param place the output, beside which they lie
    * @param dtype of all floats that are written; absent: each tensor as it was
    */
-  StoredTensors(Scratch scratch, Path place, Optional<DType> dtype) {
+  public StoredTensors(Scratch scratch, Path place, Optional<DType> dtype) {
     this.scratch = scratch;
     this.place = place;
     this.dtype = dtype;
   }
 
   /** The output, beside which they lie. */
-  Path place() {
+  public Path place() {
     return place;
   }
 
   /** The type in which a tensor of the model, or its factors, will be stored. */
-  DType typeOf(TensorView tensor) {
+  public DType typeOf(TensorView tensor) {
     return tensor.info().withFloatsAs(dtype).dtype();
   }
 
   /** A tensor that stays, under another name and in its new type. */
-  TensorView kept(TensorView tensor, String name) {
+  public TensorView kept(TensorView tensor, String name) {
     DType type = typeOf(tensor);
     TensorInfo info = new TensorInfo(name, type, tensor.shape());
     if (type == tensor.dtype()) {
@@ -72,7 +72,7 @@ final class StoredTensors {
    * @param values row-major
    * @throws LimitException when one is beyond the type's range
    */
-  TensorView of(String name, DType type, Shape shape, double[] values) {
+  public TensorView of(String name, DType type, Shape shape, double[] values) {
     TensorInfo info = new TensorInfo(name, type, shape);
     MemorySegment bytes = scratch.allocate(info.bytes());
     new TensorEncoder(info).encode(values, bytes);
