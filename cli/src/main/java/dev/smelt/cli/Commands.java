@@ -1,5 +1,6 @@
 package dev.smelt.cli;
 
+import dev.smelt.cli.command.ClusterCommand;
 import dev.smelt.cli.command.DeltaCommand;
 import dev.smelt.cli.command.DiffCommand;
 import dev.smelt.cli.command.DoctorCommand;
@@ -30,6 +31,7 @@ final class Commands {
     ALL.put("fisher", FisherCommand.class);
     ALL.put("merge", MergeCommand.class);
     ALL.put("factorize", FactorizeCommand.class);
+    ALL.put("cluster", ClusterCommand.class);
     ALL.put("delta", DeltaCommand.class);
     ALL.put("expand", ExpandCommand.class);
     ALL.put("eval", EvalCommand.class);

@@ -47,6 +47,7 @@ final class WriterFixture {
             new TensorRecord(
                 "v", TensorRecord.FACTORIZED, "why", 3, 0.25, 0.125, "gram", 0.5, 0.0625, 16, 8)),
         null,
+        null,
         List.of("a note"),
         List.of());
   }

@@ -253,6 +253,7 @@ public final class DeltaCommand extends SmeltCommand {
                       model.bytes(), content.bytes(), model.parameters(), content.parameters()),
                   delta.records(),
                   null,
+                  null,
                   delta.notes(),
                   List.of()));
         }

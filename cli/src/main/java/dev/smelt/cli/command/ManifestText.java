@@ -3,6 +3,7 @@ package dev.smelt.cli.command;
 import dev.smelt.cli.text.Format;
 import dev.smelt.cli.text.TextTable;
 import dev.smelt.cli.text.TextTable.Cell;
+import dev.smelt.formats.manifest.ClusterRecord;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.formats.manifest.Manifest.Measured;
 import dev.smelt.formats.manifest.TensorRecord;
@@ -24,6 +25,10 @@ final class ManifestText {
         manifest.tensors().stream().filter(record -> record.relativeError() != null).toList();
     if (!certified.isEmpty()) {
       text.append('\n').append(errors(certified).render(width, false)).append('\n');
+    }
+    List<ClusterRecord> clusters = manifest.clusters();
+    if (clusters != null) {
+      text.append(clusters(clusters).render(width, false)).append('\n');
     }
     List<Measured> measured = manifest.measured();
     if (measured != null) {
@@ -70,6 +75,23 @@ final class ManifestText {
               Format.fixed(one.loss() - before, 4),
               perplexity == null ? "" : Format.fixed(perplexity, 3),
               Format.fixed(one.accuracy(), 4)));
+    }
+    return table;
+  }
+
+  private static TextTable clusters(List<ClusterRecord> clusters) {
+    TextTable table = new TextTable("shared basis");
+    List.of("members", "side", "rank", "error", "before", "after").forEach(table::column);
+    for (ClusterRecord one : clusters) {
+      table.row(
+          one.basis(),
+          cells(
+              String.valueOf(one.members().size()),
+              one.side(),
+              String.valueOf(one.rank()),
+              error(one.relativeError()),
+              Format.bytes(one.bytesBefore()),
+              Format.bytes(one.bytesAfter())));
     }
     return table;
   }

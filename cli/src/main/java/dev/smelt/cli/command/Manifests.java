@@ -44,7 +44,16 @@ final class Manifests {
     Totals totals =
         new Totals(before.bytes(), after.bytes(), before.parameters(), after.parameters());
     return new Manifest(
-        Version.text(), command, parameters, inputs, totals, tensors, null, allNotes, List.of());
+        Version.text(),
+        command,
+        parameters,
+        inputs,
+        totals,
+        tensors,
+        null,
+        null,
+        allNotes,
+        List.of());
   }
 
   static Input model(Checkpoint checkpoint, String sha256) {

@@ -2,6 +2,7 @@ package dev.smelt.cli.command;
 
 import dev.smelt.cli.verify.CertificateChecks;
 import dev.smelt.cli.verify.Check;
+import dev.smelt.cli.verify.ClusterChecks;
 import dev.smelt.cli.verify.DeltaChecks;
 import dev.smelt.cli.verify.FileChecks;
 import dev.smelt.cli.verify.ManifestFile;
@@ -107,7 +108,11 @@ public final class VerifyCommand extends SmeltCommand {
         originals.add(checkpoint);
       }
       CertificateChecks.inputs(originals, manifest, root().threads(), checks, notes);
-      if (manifest.command().equals(CertificateChecks.FACTORIZE)) {
+      boolean clustered = manifest.command().equals(ClusterChecks.CLUSTER);
+      if (clustered) {
+        ClusterChecks.check(originals.getFirst(), written, manifest, checks);
+      }
+      if (clustered || manifest.command().equals(CertificateChecks.FACTORIZE)) {
         try (ComputeDevice device = root().openDevice()) {
           CertificateChecks.certificates(
               originals.getFirst(),

@@ -83,7 +83,7 @@ public final class Clusterer {
         int rank =
             options.perBlock()
                 ? spectrum.rankForEvery(inner, members, options.maxError())
-                : Storage.rankWithin(
+                : Elements.rankWithin(
                     spectrum.values(), options.maxError() * options.maxError() * spectrum.total());
         if (rank <= options.rank()) {
           return pays(rank, members)
@@ -98,8 +98,8 @@ public final class Clusterer {
   }
 
   private boolean pays(int rank, List<Member> members) {
-    long alone = members.stream().mapToLong(one -> Storage.alone(one, options.maxError())).sum();
-    return Storage.shared(rank, members) < alone;
+    long alone = members.stream().mapToLong(one -> Elements.alone(one, options.maxError())).sum();
+    return Elements.shared(rank, members) < alone;
   }
 
   private Cluster cluster(

@@ -49,7 +49,7 @@ final class ExactClustering {
               List.of(member),
               member.energies(),
               member.squaredNorm(),
-              Storage.alone(member, options.maxError())));
+              Elements.alone(member, options.maxError())));
     }
     PriorityQueue<Pair> pairs =
         new PriorityQueue<>(
@@ -88,7 +88,7 @@ final class ExactClustering {
 
   private Group group(Node node) {
     int rank = rank(node.energies(), node.total());
-    double error = node.total() == 0 ? 0 : Storage.tail(node.energies(), rank) / node.total();
+    double error = node.total() == 0 ? 0 : Elements.tail(node.energies(), rank) / node.total();
     return new Group(node.members(), error, error);
   }
 
@@ -104,7 +104,7 @@ final class ExactClustering {
   }
 
   private int rank(double[] energies, double total) {
-    return Storage.rankWithin(energies, options.maxError() * options.maxError() * total);
+    return Elements.rankWithin(energies, options.maxError() * options.maxError() * total);
   }
 
   private long leastCost(Node one, Node other) {
@@ -117,7 +117,7 @@ final class ExactClustering {
       kept += at(one.energies(), rank) + at(other.energies(), rank);
       rank++;
     }
-    return Storage.shared(rank, joined(one, other));
+    return Elements.shared(rank, joined(one, other));
   }
 
   private static double at(double[] energies, int i) {
@@ -139,7 +139,7 @@ final class ExactClustering {
           options.perBlock()
               ? spectrum.rankForEvery(inner, members, options.maxError())
               : rank(spectrum.values(), spectrum.total());
-      long cost = rank > options.rank() ? Long.MAX_VALUE / 4 : Storage.shared(rank, members);
+      long cost = rank > options.rank() ? Long.MAX_VALUE / 4 : Elements.shared(rank, members);
       return new Node(id, members, spectrum.values(), spectrum.total(), cost);
     }
   }

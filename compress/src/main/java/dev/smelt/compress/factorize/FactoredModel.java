@@ -3,21 +3,29 @@ package dev.smelt.compress.factorize;
 import dev.smelt.compress.layer.Factors;
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.layer.StoredTensors;
+import dev.smelt.compress.modeling.ModelingCode;
 import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.CheckpointWriter;
+import dev.smelt.formats.DType;
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.model.Basis;
 import dev.smelt.formats.model.FusedPart;
 import dev.smelt.formats.model.LowRank;
+import dev.smelt.formats.model.Sharing;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.SequencedMap;
+import java.util.Set;
 
 /**
  * A model some of whose matrices are factors, before it is written: a checkpoint like any other,
@@ -34,7 +42,7 @@ public final class FactoredModel implements Checkpoint {
   private final Map<String, TensorView> byName = new HashMap<>();
 
   /** What became of a layer. */
-  sealed interface LayerState {
+  public sealed interface LayerState {
     Layer layer();
 
     /** Factors in place of the matrix. */
@@ -56,9 +64,11 @@ public final class FactoredModel implements Checkpoint {
   record Placed(TensorView input, TensorView output) {}
 
   /**
-   * @param layers by module
+   * @param metric by which factors were chosen, for the config
+   * @param layers by module, in the order of the dense model; a factor may be a {@link Basis} that
+   *     several of them have
    */
-  FactoredModel(
+  public FactoredModel(
       Checkpoint dense,
       String metric,
       SequencedMap<String, LayerState> layers,
@@ -84,10 +94,17 @@ public final class FactoredModel implements Checkpoint {
           }
         });
     List<Placed> placed = new ArrayList<>();
+    Set<String> bases = new HashSet<>();
     for (TensorView tensor : dense.tensors()) {
       List<LayerState> states = byWeight.getOrDefault(tensor.name(), List.of());
       if (states.stream().anyMatch(LayerState.Factored.class::isInstance)) {
-        states.forEach(state -> placed.addAll(place(tensor, state, stored)));
+        for (LayerState state : states) {
+          place(tensor, state, stored).stream()
+              .filter(
+                  one ->
+                      Basis.named(one.output().name()).isEmpty() || bases.add(one.output().name()))
+              .forEach(placed::add);
+        }
       } else {
         String name = renamed.getOrDefault(tensor.name(), tensor.name());
         placed.add(new Placed(tensor, stored.kept(tensor, name)));
@@ -162,9 +179,22 @@ public final class FactoredModel implements Checkpoint {
           first.part().isPresent()
               ? new LowRank.Split(
                   states.stream().map(FactoredModel::part).toList(), first.transposed())
-              : new LowRank.Module(rank(states.getFirst()).orElseThrow(), first.transposed()));
+              : module(states.getFirst()));
     }
     return new LowRank(modules);
+  }
+
+  private static LowRank.Module module(LayerState state) {
+    if (!(state instanceof LayerState.Factored(Layer layer, Factors factors))) {
+      throw new IllegalArgumentException(state.layer().module() + " is dense");
+    }
+    return new LowRank.Module(factors.rank(), layer.transposed(), sharing(factors));
+  }
+
+  private static Sharing sharing(Factors factors) {
+    Optional<Sharing> left = Basis.named(factors.a().name()).map(Sharing.OfA::new);
+    Optional<Sharing> right = Basis.named(factors.b().name()).map(Sharing.OfB::new);
+    return left.or(() -> right).orElse(new Sharing.None());
   }
 
   private static LowRank.Part part(LayerState state) {
@@ -176,6 +206,48 @@ public final class FactoredModel implements Checkpoint {
     return state instanceof LayerState.Factored factored
         ? OptionalInt.of(factored.factors().rank())
         : OptionalInt.empty();
+  }
+
+  /**
+   * What will be written of it.
+   *
+   * @param dtype of all floats; absent: as they are
+   */
+  public CheckpointWriter.Content content(Optional<DType> dtype) {
+    Optional<ModelConfig> config = config().map(described -> described.withDtype(dtype));
+    boolean coded = !isDense() && config.isPresent();
+    return new CheckpointWriter.Content(
+        infos(),
+        metadata(),
+        coded ? config.map(ModelingCode::describe) : config,
+        ModelingCode.without(sideFiles()),
+        coded ? ModelingCode.files(config.get()) : Collections.emptySortedMap());
+  }
+
+  /** Fills every slot of a writer made for {@link #content}. */
+  public void write(CheckpointWriter writer) {
+    for (Placed placed : placed) {
+      writer.slot(placed.output().name()).transfer(placed.output());
+    }
+  }
+
+  /** What the user should know of how it is stored. */
+  public List<String> notes() {
+    List<String> notes = new ArrayList<>();
+    if (placed.stream().anyMatch(one -> one.output().name().endsWith(LowRank.bias("")))) {
+      notes.add("biases of factorized modules are stored as " + LowRank.bias("<module>"));
+    }
+    if (isDense()) {
+      notes.add("no matrix was factorized; the output is dense");
+    } else {
+      config().flatMap(ModelingCode::note).ifPresent(notes::add);
+    }
+    return notes;
+  }
+
+  /** Of all floats that are written; absent: each as it was. */
+  public Optional<DType> dtype() {
+    return stored.dtype();
   }
 
   boolean isDense() {

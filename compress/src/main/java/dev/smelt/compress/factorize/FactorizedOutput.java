@@ -4,15 +4,11 @@ import dev.smelt.compress.factorize.FactoredModel.LayerState;
 import dev.smelt.compress.factorize.FactoredModel.Placed;
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.lowrank.Certificate;
-import dev.smelt.compress.modeling.ModelingCode;
 import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.DType;
-import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.manifest.TensorRecord;
-import dev.smelt.formats.model.LowRank;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -53,14 +49,7 @@ public final class FactorizedOutput {
 
   /** What will be written. */
   public CheckpointWriter.Content content() {
-    Optional<ModelConfig> config = model.config().map(described -> described.withDtype(dtype));
-    boolean coded = !model.isDense() && config.isPresent();
-    return new CheckpointWriter.Content(
-        model.infos(),
-        model.metadata(),
-        coded ? config.map(ModelingCode::describe) : config,
-        ModelingCode.without(model.sideFiles()),
-        coded ? ModelingCode.files(config.get()) : Collections.emptySortedMap());
+    return model.content(dtype);
   }
 
   /** One record per tensor of the input, in its order; one per part where a tensor was split. */
@@ -129,24 +118,11 @@ public final class FactorizedOutput {
 
   /** What the user should know of the output as a whole. */
   public List<String> notes() {
-    List<String> notes = new ArrayList<>();
-    boolean renamed =
-        model.placed().stream().anyMatch(one -> one.output().name().endsWith(LowRank.bias("")));
-    if (renamed) {
-      notes.add("biases of factorized modules are stored as " + LowRank.bias("<module>"));
-    }
-    if (model.isDense()) {
-      notes.add("no matrix was factorized; the output is dense");
-    } else {
-      model.config().flatMap(ModelingCode::note).ifPresent(notes::add);
-    }
-    return notes;
+    return model.notes();
   }
 
   /** Fills every slot of a writer made for {@link #content()}. */
   public void write(CheckpointWriter writer) {
-    for (Placed placed : model.placed()) {
-      writer.slot(placed.output().name()).transfer(placed.output());
-    }
+    model.write(writer);
   }
 }

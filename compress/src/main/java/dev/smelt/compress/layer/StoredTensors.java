@@ -38,6 +38,11 @@ public final class StoredTensors {
     return place;
   }
 
+  /** Of all floats that are written; absent: each tensor as it was. */
+  public Optional<DType> dtype() {
+    return dtype;
+  }
+
   /** The type in which a tensor of the model, or its factors, will be stored. */
   public DType typeOf(TensorView tensor) {
     return tensor.info().withFloatsAs(dtype).dtype();

@@ -53,6 +53,7 @@ record Extraction(Path adapter, List<TensorRecord> records, List<String> notes) 
               new Manifest.Totals(0, 0, 0, 0),
               delta.records(),
               null,
+              null,
               delta.notes(),
               List.of()));
       return new Extraction(target, delta.records(), delta.notes());

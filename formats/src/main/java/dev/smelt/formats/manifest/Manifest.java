@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
  * @param inputs everything that was read, in the order given
  * @param totals sizes of the model before and after
  * @param tensors what was done to each tensor of the input, in the input's order
+ * @param clusters matrices that share a basis; null where none do
  * @param measured what models made on the way achieve on data, in the order in which they were
  *     made; null where no data were given
  * @param notes decisions the user should know of, one sentence each
@@ -33,6 +34,7 @@ public record Manifest(
     @JsonProperty(required = true) List<Input> inputs,
     @JsonProperty(required = true) Totals totals,
     @JsonProperty(required = true) List<TensorRecord> tensors,
+    @Nullable List<ClusterRecord> clusters,
     @Nullable List<Measured> measured,
     @JsonProperty(required = true) List<String> notes,
     @JsonProperty(required = true) List<WrittenFile> files) {
@@ -47,6 +49,7 @@ public record Manifest(
     parameters = Collections.unmodifiableMap(new LinkedHashMap<>(parameters));
     inputs = List.copyOf(inputs);
     tensors = List.copyOf(tensors);
+    clusters = clusters == null || clusters.isEmpty() ? null : List.copyOf(clusters);
     measured = measured == null || measured.isEmpty() ? null : List.copyOf(measured);
     notes = List.copyOf(notes);
     files = List.copyOf(files);
@@ -100,12 +103,19 @@ public record Manifest(
 
   /** The same manifest with measurements. */
   public Manifest withMeasured(List<Measured> found) {
-    return new Manifest(smelt, command, parameters, inputs, totals, tensors, found, notes, files);
+    return new Manifest(
+        smelt, command, parameters, inputs, totals, tensors, clusters, found, notes, files);
+  }
+
+  /** The same manifest with clusters. */
+  public Manifest withClusters(List<ClusterRecord> found) {
+    return new Manifest(
+        smelt, command, parameters, inputs, totals, tensors, found, measured, notes, files);
   }
 
   /** The same manifest, listing what was written. */
   public Manifest withFiles(List<WrittenFile> written) {
     return new Manifest(
-        smelt, command, parameters, inputs, totals, tensors, measured, notes, written);
+        smelt, command, parameters, inputs, totals, tensors, clusters, measured, notes, written);
   }
 }

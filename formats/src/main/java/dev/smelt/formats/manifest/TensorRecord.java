@@ -7,7 +7,8 @@ import org.jspecify.annotations.Nullable;
  * written. Parts that do not apply are null and left out of the file.
  *
  * @param name in the input; of what {@code expand} made, in the output
- * @param action "merged", "factorized", "expanded", "delta", "unchanged", "kept", "dropped"
+ * @param action "merged", "factorized", "clustered", "expanded", "delta", "unchanged", "kept",
+ *     "dropped"
  * @param reason why, where the action is not what was asked for
  * @param rank of the factors
  * @param relativeError ‖W − Ŵ‖ / ‖W‖ (Frobenius) of the written, rounded tensor
@@ -37,6 +38,7 @@ public record TensorRecord(
 
   public static final String MERGED = "merged";
   public static final String FACTORIZED = "factorized";
+  public static final String CLUSTERED = "clustered";
   public static final String EXPANDED = "expanded";
   public static final String DELTA = "delta";
   public static final String UNCHANGED = "unchanged";

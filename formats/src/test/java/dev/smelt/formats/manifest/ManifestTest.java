@@ -45,6 +45,9 @@ class ManifestTest {
                 TensorRecord.dropped("d", "why", 8),
                 new TensorRecord(
                     "f", TensorRecord.FACTORIZED, null, 3, 1e-9, 0.1, "svd", null, 2e-3, 16, 8)),
+            List.of(
+                new ClusterRecord(
+                    "smelt.basis.0", "input", List.of("a", "b"), 2, 0.1, 0, 0.2, 64, 24)),
             List.of(new Measured("dense", "d.txt", 8, 1.5, Math.exp(1.5), 0.25)),
             List.of("note"),
             List.of());

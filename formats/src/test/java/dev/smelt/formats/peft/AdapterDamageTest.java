@@ -77,6 +77,7 @@ class AdapterDamageTest {
                   List.of(),
                   new Manifest.Totals(0, 0, 0, 0),
                   List.of(),
+                  null,
                   List.of(),
                   List.of(),
                   List.of()));

@@ -3,9 +3,9 @@ package dev.smelt.compress.cluster;
 import java.util.List;
 
 /** How many elements blocks take, alone and together. */
-final class Storage {
+final class Elements {
 
-  private Storage() {}
+  private Elements() {}
 
   /** r(m + Σ n_j) of a basis and the coefficients of all. */
   static long shared(int rank, List<Member> members) {

@@ -1,0 +1,16 @@
+package dev.smelt.compress.cluster;
+
+import java.util.Locale;
+
+/** What matrices of a cluster have in common. */
+public enum Side {
+  /** A of W = AB, a basis of the outputs: blocks are W. */
+  OUTPUT,
+  /** B of W = AB, a basis of the inputs: blocks are Wᵀ. */
+  INPUT;
+
+  @Override
+  public String toString() {
+    return name().toLowerCase(Locale.ROOT);
+  }
+}
