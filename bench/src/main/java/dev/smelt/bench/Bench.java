@@ -21,6 +21,7 @@ public final class Bench {
              bench script REAL IMAGES
              bench accuracy MODELS TEXT
              bench causal MODELS TEXT
+             bench sharing MODELS TEXT
              bench images REAL IMAGES
       """;
 
@@ -40,6 +41,8 @@ public final class Bench {
       AccuracyBench.run(Path.of(words.get(1)), Path.of(words.get(2)), out);
     } else if (words.size() == 3 && words.getFirst().equals("causal")) {
       AccuracyBench.causal(Path.of(words.get(1)), Path.of(words.get(2)), out);
+    } else if (words.size() == 3 && words.getFirst().equals("sharing")) {
+      SharingBench.run(Path.of(words.get(1)), Path.of(words.get(2)), out);
     } else if (words.size() == 3 && words.getFirst().equals("images")) {
       AccuracyBench.images(Path.of(words.get(1)), Path.of(words.get(2)), out);
     } else if (words.size() == 1 && words.getFirst().equals("factorize")) {

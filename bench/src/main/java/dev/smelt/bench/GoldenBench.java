@@ -201,6 +201,9 @@ final class GoldenBench {
     out.println("|---|---|---|");
     lowRankRow("plain", plain, "relativeError", expected, "plain_relative_error");
     lowRankRow("fisher", weighted, "weightedRelativeError", expected, "fisher_relative_error");
+    out.println();
+    JsonNode shared = json(reference.resolve("gpt2-drama.lowrank.json")).path("cluster");
+    SharingBench.golden(shared, models.resolve("gpt2-drama"), out);
   }
 
   private void lowRankRow(

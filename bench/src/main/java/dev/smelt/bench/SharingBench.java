@@ -1,0 +1,147 @@
+package dev.smelt.bench;
+
+import dev.smelt.compress.cluster.Block;
+import dev.smelt.compress.cluster.FamilyErrors;
+import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.TensorView;
+import dev.smelt.gpu.engine.ComputeDevice;
+import dev.smelt.gpu.engine.DeviceChoice;
+import dev.smelt.gpu.engine.LinearAlgebra;
+import dev.smelt.gpu.engine.Matrix;
+import dev.smelt.gpu.engine.Precision;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import tools.jackson.databind.JsonNode;
+
+/** What sharing bases costs real models, and whether its errors are those of PyTorch. */
+final class SharingBench {
+
+  private static final List<Double> ERRORS = List.of(0.05, 0.1, 0.2, 0.3, 0.4, 0.5);
+
+  private SharingBench() {}
+
+  /**
+   * A GPT-2 matrix, stored [in, out].
+   *
+   * @param view as stored
+   */
+  private record Conv1d(TensorView view) implements Block {
+    @Override
+    public int rows() {
+      return Math.toIntExact(view.shape().size(1));
+    }
+
+    @Override
+    public int columns() {
+      return Math.toIntExact(view.shape().size(0));
+    }
+
+    @Override
+    public Matrix load(LinearAlgebra algebra) {
+      return algebra.load(view, Precision.F64, true);
+    }
+  }
+
+  /** One basis of outputs for the same matrix of all blocks, at several ranks. */
+  static void golden(JsonNode expected, Path model, PrintStream out) {
+    out.println("| gpt2-drama, all blocks | ranks | error off by | bound off by |");
+    out.println("|---|---|---|---|");
+    try (Checkpoint checkpoint = Checkpoint.open(model);
+        ComputeDevice device = ComputeDevice.open(DeviceChoice.CPU, 1);
+        LinearAlgebra algebra = device.linearAlgebra()) {
+      for (Map.Entry<String, JsonNode> entry : expected.properties()) {
+        List<Block> blocks = new ArrayList<>();
+        for (TensorView view : checkpoint.tensors()) {
+          if (view.name().endsWith("." + entry.getKey() + ".weight")) {
+            blocks.add(new Conv1d(view));
+          }
+        }
+        FamilyErrors found = FamilyErrors.of(algebra, blocks);
+        JsonNode errors = entry.getValue().path("relative_error_at_rank");
+        JsonNode bounds = entry.getValue().path("weyl_bound_at_rank");
+        double error = 0;
+        double bound = 0;
+        for (String rank : errors.propertyNames()) {
+          int r = Integer.parseInt(rank);
+          error = Math.max(error, off(found.relativeError(r), errors.path(rank)));
+          bound = Math.max(bound, off(found.bound(r), bounds.path(rank)));
+        }
+        out.printf("| %s | %d | %.1e | %.1e |%n", entry.getKey(), errors.size(), error, bound);
+      }
+    }
+  }
+
+  private static double off(double found, JsonNode expected) {
+    return Math.abs(found - expected.doubleValue()) / expected.doubleValue();
+  }
+
+  /** Clusters within a model at several errors, beside separate SVDs in as many bytes. */
+  static void run(Path models, Path text, PrintStream out) {
+    try (TempFolder folder = TempFolder.make()) {
+      for (String network : List.of("gpt2", "llama")) {
+        Path model = models.resolve(network + "-drama");
+        out.printf(
+            "| %s, ε | bases | in clusters | bytes / dense | loss | separate SVDs in as many bytes,"
+                + " one share for all | ranks by singular values |%n",
+            model.getFileName());
+        out.println("|---|---|---|---|---|---|---|");
+        for (double error : ERRORS) {
+          row(model, text.resolve("drama.val.txt"), folder.path().resolve("out"), error, out);
+        }
+        out.println();
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static void row(Path model, Path data, Path target, double error, PrintStream out) {
+    List<Object> measure =
+        List.of("--data", data, "--seq-len", 256, "--samples", 40, "--overwrite", "-o", target);
+    List<Object> words = new ArrayList<>(List.of("cluster", model, "--max-error", error));
+    words.addAll(measure);
+    JsonNode shared = Command.smelt(words.toArray());
+    long after = shared.path("totals").path("bytesAfter").longValue();
+    long before = shared.path("totals").path("bytesBefore").longValue();
+    int members = 0;
+    for (JsonNode cluster : shared.path("clusters")) {
+      members += cluster.path("members").size();
+    }
+    out.printf(
+        "| %s | %d | %d | %.3f | %.4f | %s | %s |%n",
+        error,
+        shared.path("clusters").size(),
+        members,
+        (double) after / before,
+        loss(shared),
+        after < before ? separate(model, measure, "--keep", share(shared, before - after)) : "",
+        after < before ? separate(model, measure, "--budget", after) : "");
+  }
+
+  /** The share of the matrices' bytes that is left when so many are saved. */
+  private static double share(JsonNode manifest, long saved) {
+    long matrices = 0;
+    for (JsonNode tensor : manifest.path("tensors")) {
+      boolean other = tensor.path("action").asString().equals("kept") && !tensor.has("reason");
+      matrices += other ? 0 : tensor.path("bytesBefore").longValue();
+    }
+    return 1 - (double) saved / matrices;
+  }
+
+  /** The loss of separate factors. */
+  private static String separate(Path model, List<Object> measure, String option, Object value) {
+    List<Object> words =
+        new ArrayList<>(List.of("factorize", model, "--metric", "plain", option, value));
+    words.addAll(measure);
+    return "%.4f".formatted(loss(Command.smelt(words.toArray())));
+  }
+
+  private static double loss(JsonNode manifest) {
+    return manifest.path("measured").get(1).path("loss").doubleValue();
+  }
+}

@@ -1,0 +1,58 @@
+package dev.smelt.compress.cluster;
+
+import dev.smelt.gpu.engine.LinearAlgebra;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * What one basis for a whole family of blocks costs at every rank.
+ *
+ * @see Clusterer
+ */
+public final class FamilyErrors {
+
+  private final double[] energies;
+  private final double[] largest;
+  private final double total;
+
+  private FamilyErrors(double[] energies, double[] largest, double total) {
+    this.energies = energies;
+    this.largest = largest;
+    this.total = total;
+  }
+
+  /**
+   * @param blocks of equally many rows, at least one
+   */
+  public static FamilyErrors of(LinearAlgebra algebra, List<Block> blocks) {
+    List<Member> members = new ArrayList<>();
+    for (Block block : blocks) {
+      members.add(Member.of(algebra, members.size(), block, false));
+    }
+    try (LinearAlgebra inner = algebra.inner()) {
+      UnionSpectrum spectrum = UnionSpectrum.of(inner, members);
+      double[] largest = new double[spectrum.values().length];
+      for (Member member : members) {
+        double[] own = member.energies();
+        for (int i = 0; i < own.length; i++) {
+          largest[i] = Math.max(largest[i], own[i]);
+        }
+      }
+      return new FamilyErrors(spectrum.values(), largest, spectrum.total());
+    }
+  }
+
+  /** e_r/τ. */
+  public double relativeError(int rank) {
+    return Math.sqrt(Elements.tail(energies, rank) / total);
+  }
+
+  /** What it is at most by σᵢ(M) ≥ max_j σᵢ(A_j). */
+  public double bound(int rank) {
+    double left = total;
+    for (int i = 0; i < Math.min(rank, largest.length); i++) {
+      left -= largest[i];
+    }
+    return Math.sqrt(Math.max(0, left) / total);
+  }
+}
