@@ -103,6 +103,24 @@ class ClusterJobTest {
   }
 
   @Test
+  void theReportShowsWhoShares() throws IOException {
+    JsonNode manifest = cluster(GPT2, "out", "--max-error", 0.5).json();
+    Path report = folder.resolve("report.html");
+    JsonNode diff = smelt("diff", GPT2, folder.resolve("out"), "-o", report, "--json").json();
+    assertThat(diff.path("shared").size()).isEqualTo(manifest.path("clusters").size());
+    for (int i = 0; i < diff.path("shared").size(); i++) {
+      JsonNode shown = diff.path("shared").get(i);
+      JsonNode made = manifest.path("clusters").get(i);
+      for (String key : List.of("basis", "side", "rank", "bytesBefore", "bytesAfter")) {
+        assertThat(shown.path(key)).isEqualTo(made.path(key));
+      }
+      assertThat(shown.path("largestError").doubleValue())
+          .isGreaterThanOrEqualTo(made.path("relativeError").doubleValue() - 1e-9);
+    }
+    assertThat(Files.readString(report)).contains("Shared bases").contains("plot sharing");
+  }
+
+  @Test
   void aChangedBasisIsFound() throws IOException {
     cluster(GPT2, "out", "--max-error", 0.5).done();
     Path weights = folder.resolve("out/model.safetensors");

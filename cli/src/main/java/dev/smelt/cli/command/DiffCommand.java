@@ -1,9 +1,11 @@
 package dev.smelt.cli.command;
 
 import dev.smelt.cli.diff.ModelReports;
+import dev.smelt.cli.diff.SharedBases;
 import dev.smelt.cli.diff.TensorComparison;
 import dev.smelt.cli.report.DiffReport;
 import dev.smelt.cli.report.DiffReport.Model;
+import dev.smelt.cli.report.DiffReport.TensorDiff;
 import dev.smelt.cli.report.HtmlReport;
 import dev.smelt.cli.report.MarkdownReport;
 import dev.smelt.cli.report.ReportFile;
@@ -115,11 +117,14 @@ public final class DiffCommand extends SmeltCommand {
         others.add(models.of(open(other, device, opened, notes)));
       }
       TensorComparison comparison = new TensorComparison(Architecture.of(left.config()), device);
+      List<TensorDiff> tensors =
+          comparison.compare(DenseModel.of(left), DenseModel.of(right), root().progress());
       return new DiffReport(
           leftModel,
           rightModel,
           others,
-          comparison.compare(DenseModel.of(left), DenseModel.of(right), root().progress()),
+          tensors,
+          SharedBases.of(right, tensors),
           Stream.concat(notes.stream(), notes(leftModel).stream()).toList(),
           List.of(root().commandLine()));
     }

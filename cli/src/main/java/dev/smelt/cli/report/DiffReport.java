@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
  * @param after what it became
  * @param also further checkpoints for the table and the plot of accuracy against size
  * @param tensors every tensor of either dense model, in the order of {@code before}
+ * @param shared bases that several matrices of {@code after} have in common
  * @param notes decisions and oddities the reader should know of, one sentence each
  * @param commands how to make this report again
  */
@@ -19,14 +20,51 @@ public record DiffReport(
     Model after,
     List<Model> also,
     List<TensorDiff> tensors,
+    List<SharedBasis> shared,
     List<String> notes,
     List<String> commands) {
 
   public DiffReport {
     also = List.copyOf(also);
     tensors = List.copyOf(tensors);
+    shared = List.copyOf(shared);
     notes = List.copyOf(notes);
     commands = List.copyOf(commands);
+  }
+
+  /** Without shared bases. */
+  public DiffReport(
+      Model before,
+      Model after,
+      List<Model> also,
+      List<TensorDiff> tensors,
+      List<String> notes,
+      List<String> commands) {
+    this(before, after, also, tensors, List.of(), notes, commands);
+  }
+
+  /**
+   * A basis that matrices share.
+   *
+   * @param basis name of its tensor
+   * @param side "output" (A of W = AB) or "input" (B)
+   * @param members their modules
+   * @param largestError the largest relative error among them, where all can be compared
+   * @param bytesBefore of the dense matrices
+   * @param bytesAfter of the basis and all coefficients
+   */
+  public record SharedBasis(
+      String basis,
+      String side,
+      List<String> members,
+      int rank,
+      @Nullable Double largestError,
+      long bytesBefore,
+      long bytesAfter) {
+
+    public SharedBasis {
+      members = List.copyOf(members);
+    }
   }
 
   /**

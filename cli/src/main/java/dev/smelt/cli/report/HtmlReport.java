@@ -37,6 +37,9 @@ public final class HtmlReport {
     section("Accuracy against size", this::trade);
     section("Models", () -> HtmlTables.models(html, ModelTable.of(report)));
     section("What changed", this::changes);
+    if (!report.shared().isEmpty()) {
+      section("Shared bases", this::sharing);
+    }
     if (!report.tensors().isEmpty()) {
       section("Tensors", () -> HtmlTables.tensors(html, summary, report.tensors()));
     }
@@ -157,6 +160,22 @@ public final class HtmlReport {
       html.close().add(bytes).closeLine();
     }
     html.close();
+  }
+
+  private void sharing() {
+    long before = report.shared().stream().mapToLong(DiffReport.SharedBasis::bytesBefore).sum();
+    long after = report.shared().stream().mapToLong(DiffReport.SharedBasis::bytesAfter).sum();
+    html.leaf(
+        "p",
+        "Matrices of "
+            + Format.bytes(before)
+            + " share bases; with all coefficients they take "
+            + Format.bytes(after)
+            + ".");
+    figure(
+        SharingPlot.of(report.shared()),
+        "Matrices with the same number and colour share a basis; grey ones have none.");
+    HtmlTables.shared(html, report.shared());
   }
 
   private void kinds(SequencedMap<String, Integer> kinds) {

@@ -1,6 +1,7 @@
 package dev.smelt.cli.report;
 
 import dev.smelt.cli.report.DiffReport.Model;
+import dev.smelt.cli.report.DiffReport.SharedBasis;
 import dev.smelt.cli.report.DiffReport.TensorDiff;
 import dev.smelt.cli.report.Measure.Verdict;
 import dev.smelt.cli.report.ModelTable.Cell;
@@ -115,6 +116,28 @@ final class HtmlTables {
     html.leaf("td", Format.bytes(tensor.bytesBefore()), "class", "num");
     html.leaf("td", Format.bytes(tensor.bytesAfter()), "class", "num");
     html.closeLine();
+  }
+
+  static void shared(Markup html, List<SharedBasis> shared) {
+    box(html, "Shared bases");
+    html.open("table").open("thead").open("tr").leaf("th", "basis", "scope", "col");
+    html.leaf("th", "side", "scope", "col");
+    for (String label : List.of("members", "rank", "largest error", "before", "after")) {
+      heading(html, label);
+    }
+    html.close().close().open("tbody").text("\n");
+    for (SharedBasis one : shared) {
+      Double error = one.largestError();
+      html.open("tr").open("th", "scope", "row", "title", String.join("\n", one.members()));
+      html.leaf("code", one.basis()).close().leaf("td", one.side());
+      html.leaf("td", Format.count(one.members().size()), "class", "num");
+      html.leaf("td", Format.count(one.rank()), "class", "num");
+      html.leaf("td", error == null ? "" : Format.error(error), "class", "num");
+      html.leaf("td", Format.bytes(one.bytesBefore()), "class", "num");
+      html.leaf("td", Format.bytes(one.bytesAfter()), "class", "num");
+      html.closeLine();
+    }
+    html.close().close().closeLine();
   }
 
   static void sources(Markup html, List<Model> models) {

@@ -1,6 +1,7 @@
 package dev.smelt.cli.report;
 
 import dev.smelt.cli.report.DiffReport.Model;
+import dev.smelt.cli.report.DiffReport.SharedBasis;
 import dev.smelt.cli.report.DiffReport.TensorDiff;
 import dev.smelt.cli.report.ModelTable.Cell;
 import dev.smelt.cli.report.ModelTable.Row;
@@ -33,6 +34,7 @@ public final class MarkdownReport {
       section(table, s);
     }
     tensors(TensorSummary.of(report.tensors()));
+    shared(report.shared());
     notes(report.notes());
     reproduce(report);
     return out.toString();
@@ -93,6 +95,29 @@ public final class MarkdownReport {
       cells.add(Format.bytes(tensor.bytesBefore()));
       cells.add(Format.bytes(tensor.bytesAfter()));
       row(cells);
+    }
+    line("");
+    line("</details>");
+  }
+
+  private void shared(List<SharedBasis> shared) {
+    if (shared.isEmpty()) {
+      return;
+    }
+    line("");
+    line("<details><summary>Shared bases</summary>");
+    header(List.of("basis", "side", "members", "rank", "largest error", "before", "after"), 3);
+    for (SharedBasis one : shared) {
+      Double error = one.largestError();
+      row(
+          List.of(
+              Markdown.code(one.basis()),
+              one.side(),
+              Markdown.text(String.join(", ", one.members())),
+              Format.count(one.rank()),
+              error == null ? "" : Format.error(error),
+              Format.bytes(one.bytesBefore()),
+              Format.bytes(one.bytesAfter())));
     }
     line("");
     line("</details>");

@@ -1,5 +1,6 @@
 package dev.smelt.cli.report;
 
+import dev.smelt.cli.report.DiffReport.SharedBasis;
 import dev.smelt.cli.report.DiffReport.TensorDiff;
 import dev.smelt.cli.report.ModelTable.Row;
 import dev.smelt.cli.report.ModelTable.Section;
@@ -42,6 +43,7 @@ public final class TextReport {
       section(table, s);
     }
     tensors(TensorSummary.of(report.tensors()));
+    shared(report.shared());
     notes(report.notes());
     return out.toString();
   }
@@ -128,6 +130,29 @@ public final class TextReport {
       text.row(Columns.printable(tensor.name()), cells);
     }
     return text;
+  }
+
+  private void shared(List<SharedBasis> shared) {
+    if (shared.isEmpty()) {
+      return;
+    }
+    heading("shared bases");
+    TextTable text = new TextTable("basis");
+    List.of("side", "members", "rank", "largest error", "before").forEach(text::column);
+    text.joinedColumn("after");
+    for (SharedBasis one : shared) {
+      Double error = one.largestError();
+      text.row(
+          one.basis(),
+          List.of(
+              Cell.plain(one.side()),
+              Cell.plain(Format.count(one.members().size())),
+              Cell.plain(Format.count(one.rank())),
+              Cell.plain(error == null ? "" : Format.error(error)),
+              Cell.plain(Format.bytes(one.bytesBefore())),
+              Cell.plain(Format.bytes(one.bytesAfter()))));
+    }
+    out.append(text.render(width, colour));
   }
 
   private void notes(List<String> notes) {

@@ -114,6 +114,32 @@ class PlotTest {
   }
 
   @Test
+  void everyMemberOfABasisHasOneCellInItsLayer() throws Exception {
+    assertThat(SharingPlot.of(List.of())).isNull();
+    Markup plot =
+        SharingPlot.of(
+            List.of(
+                shared("smelt.basis.0", "h.0.attn", "h.10.attn", "h.2.attn"),
+                shared("smelt.basis.1", "h.0.mlp", "h.2.mlp")));
+    Page page = Page.parse(String.valueOf(plot));
+    assertThat(page.texts("//*[@class='mark']/*[@class='inside']"))
+        .containsExactly("0", "0", "0", "1", "1");
+    assertThat(page.texts("//*[@class='label']")).containsExactly("attn", "mlp");
+    List<Double> places =
+        page.all("//*[@class='k0']").stream()
+            .map(rect -> Double.parseDouble(rect.getAttribute("x")))
+            .toList();
+    // Layers in the order 0, 2, 10.
+    assertThat(places.get(0)).isLessThan(places.get(2));
+    assertThat(places.get(2)).isLessThan(places.get(1));
+    assertThat(page.all("//*[@class='stripe']")).hasSize(6);
+  }
+
+  private static DiffReport.SharedBasis shared(String basis, String... members) {
+    return new DiffReport.SharedBasis(basis, "input", List.of(members), 3, 0.1, 40, 20);
+  }
+
+  @Test
   void namesAreCutAtTheirLayer() {
     assertThat(TensorName.of("transformer.h.11.attn.c_attn.weight"))
         .isEqualTo(new TensorName("transformer.h.11", "attn.c_attn.weight", "attn.c_attn.weight"));

@@ -58,8 +58,8 @@ public final class ClusteredOutput {
   }
 
   /**
-   * One record per tensor of the input, in its order. The bytes of a basis are counted with the
-   * first of its layers.
+   * One record per tensor of the input, in its order. The bytes of a basis are shared out among its
+   * layers.
    */
   public List<TensorRecord> records() {
     Map<String, TensorRecord> byWeight = new HashMap<>();
@@ -86,7 +86,9 @@ public final class ClusteredOutput {
   private static void add(Map<String, TensorRecord> records, SharedBasis one, String action) {
     for (int i = 0; i < one.layers().size(); i++) {
       TensorView weight = one.layers().get(i).weight();
-      long basis = i == 0 ? one.basis().info().bytes() : 0;
+      long whole = one.basis().info().bytes();
+      int members = one.layers().size();
+      long basis = whole / members + (i < whole % members ? 1 : 0);
       double error = one.errors().get(i);
       records.put(
           weight.name(),
