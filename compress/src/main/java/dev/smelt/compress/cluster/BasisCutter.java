@@ -36,20 +36,23 @@ final class BasisCutter {
   /**
    * @param layers of one type and shape of the common side
    * @param name of the basis; empty for a layer that has both factors to itself
-   * @return empty where no rank keeps the promise that takes less than the matrices
+   * @return empty where no rank keeps the promise that takes less than the matrices alone
    */
   Optional<SharedBasis> cut(List<Layer> layers, Side side, Cluster cluster, Optional<Basis> name) {
     try (LinearAlgebra algebra = device.linearAlgebra()) {
       List<Member> members = new ArrayList<>();
-      long dense = 0;
+      long otherwise = 0;
       for (Layer layer : layers) {
         LayerBlock block = new LayerBlock(layer, side);
         members.add(Member.of(algebra, members.size(), block, options.perBlock()));
-        dense += layer.elements();
+        otherwise +=
+            layers.size() == 1
+                ? layer.elements()
+                : Elements.alone(members.getLast(), options.maxError());
       }
       UnionSpectrum spectrum = UnionSpectrum.of(algebra, members);
       int rank = cluster.rank();
-      while (rank <= spectrum.values().length && Elements.shared(rank, members) < dense) {
+      while (rank <= spectrum.values().length && Elements.shared(rank, members) < otherwise) {
         SharedBasis cut = cut(algebra, layers, side, spectrum, rank, cluster.bracket(), name);
         if (cut.error() <= options.maxError()) {
           return Optional.of(cut);
