@@ -29,7 +29,7 @@ public final class DenseWeights {
    */
   public static double[] of(FactoredTensor tensor, ComputeDevice device) {
     requireFinite(tensor);
-    LinearAlgebra.requireSize(tensor.out(), tensor.in());
+    Operands.requireSize(tensor.out(), tensor.in());
     try (LinearAlgebra algebra = device.linearAlgebra()) {
       if (tensor.pieces().getFirst() instanceof Product product && tensor.pieces().size() == 1) {
         Matrix w = algebra.multiply(whole(algebra, product.a()), whole(algebra, product.b()));

@@ -16,9 +16,6 @@ import java.util.SplittableRandom;
  */
 public final class LinearAlgebra implements AutoCloseable {
 
-  /** Above it the bytes of a matrix overflow the int that the engine's buffers are sized with. */
-  private static final int MAX_ELEMENTS = Integer.MAX_VALUE / Double.BYTES;
-
   /** Elements decoded at a time: bounds the Java heap that a matrix passes through. */
   private static final int LOAD_CHUNK = 4 << 20;
 
@@ -69,7 +66,7 @@ public final class LinearAlgebra implements AutoCloseable {
           float[] values = new float[count];
           view.read((long) row * cols, count, values);
           for (int i = 0; i < count; i++) {
-            requireFinite(view.name(), values[i], i, row, cols);
+            Operands.requireFinite(view.name(), values[i], i, row, cols);
           }
           kernels.setRows(matrix, row, values);
         }
@@ -84,7 +81,7 @@ public final class LinearAlgebra implements AutoCloseable {
     double[] values = new double[count];
     view.read((long) row * cols, count, values);
     for (int i = 0; i < count; i++) {
-      requireFinite(view.name(), values[i], i, row, cols);
+      Operands.requireFinite(view.name(), values[i], i, row, cols);
     }
     return values;
   }
@@ -96,7 +93,8 @@ public final class LinearAlgebra implements AutoCloseable {
    */
   public Matrix loadShifted(TensorView view, double alpha, double beta) {
     int n = Math.toIntExact(view.shape().size(0));
-    requireEqual("loadShifted: rows against columns", n, Math.toIntExact(view.shape().size(1)));
+    Operands.requireEqual(
+        "loadShifted: rows against columns", n, Math.toIntExact(view.shape().size(1)));
     Matrix matrix = kernels.zeros(n, n, Precision.F64);
     int step = Math.max(1, LOAD_CHUNK / n);
     for (int row = 0; row < n; row += step) {
@@ -159,19 +157,19 @@ public final class LinearAlgebra implements AutoCloseable {
    * @throws LimitException when it has more than 2²⁸ − 1 elements
    */
   public Matrix matrix(int rows, int cols, double[] rowMajor) {
-    requireElements(rows, cols, rowMajor.length);
+    Operands.requireElements(rows, cols, rowMajor.length);
     for (int i = 0; i < rowMajor.length; i++) {
-      requireFinite("matrix", rowMajor[i], i, 0, cols);
+      Operands.requireFinite("matrix", rowMajor[i], i, 0, cols);
     }
     return kernels.matrix(rows, cols, rowMajor);
   }
 
   /** As {@link #matrix(int, int, double[])}, widening exactly. */
   public Matrix matrix(int rows, int cols, float[] rowMajor) {
-    requireElements(rows, cols, rowMajor.length);
+    Operands.requireElements(rows, cols, rowMajor.length);
     double[] wide = new double[rowMajor.length];
     for (int i = 0; i < wide.length; i++) {
-      requireFinite("matrix", rowMajor[i], i, 0, cols);
+      Operands.requireFinite("matrix", rowMajor[i], i, 0, cols);
       wide[i] = rowMajor[i];
     }
     return kernels.matrix(rows, cols, wide);
@@ -196,24 +194,25 @@ public final class LinearAlgebra implements AutoCloseable {
 
   /** A B, m×n for A m×k and B k×n. */
   public Matrix multiply(Matrix a, Matrix b) {
-    requireEqual("multiply: columns of A against rows of B", a.cols(), b.rows());
-    requireEqual("multiply", a, b);
+    Operands.requireEqual("multiply: columns of A against rows of B", a.cols(), b.rows());
+    Operands.requireEqual("multiply", a, b);
     return kernels.multiply(a, b);
   }
 
   /** X L, m×n, for X m×n and L n×n, lower triangular with zeros above; half of a full product. */
   public Matrix multiplyLower(Matrix x, Matrix lower) {
-    requireSquare("multiplyLower", lower);
-    requireEqual("multiplyLower: columns of X against rows of L", x.cols(), lower.rows());
-    requireEqual("multiplyLower", x, lower);
+    Operands.requireSquare("multiplyLower", lower);
+    Operands.requireEqual("multiplyLower: columns of X against rows of L", x.cols(), lower.rows());
+    Operands.requireEqual("multiplyLower", x, lower);
     return kernels.multiplyLower(x, lower);
   }
 
   /** Lᵀ X, m×n, for X m×n and L m×m, lower triangular with zeros above; half of a full product. */
   public Matrix multiplyLowerTransposed(Matrix lower, Matrix x) {
-    requireSquare("multiplyLowerTransposed", lower);
-    requireEqual("multiplyLowerTransposed: rows of L against rows of X", lower.rows(), x.rows());
-    requireEqual("multiplyLowerTransposed", lower, x);
+    Operands.requireSquare("multiplyLowerTransposed", lower);
+    Operands.requireEqual(
+        "multiplyLowerTransposed: rows of L against rows of X", lower.rows(), x.rows());
+    Operands.requireEqual("multiplyLowerTransposed", lower, x);
     return kernels.multiplyLowerTransposed(lower, x);
   }
 
@@ -224,8 +223,8 @@ public final class LinearAlgebra implements AutoCloseable {
 
   /** AB, as {@link #multiply}; F32 operands and the result may be rounded to bf16. */
   public Matrix multiplyRoughly(Matrix a, Matrix b) {
-    requireEqual("multiplyRoughly: columns of A against rows of B", a.cols(), b.rows());
-    requireEqual("multiplyRoughly", a, b);
+    Operands.requireEqual("multiplyRoughly: columns of A against rows of B", a.cols(), b.rows());
+    Operands.requireEqual("multiplyRoughly", a, b);
     return a.precision() == Precision.F32 && kernels.roughIsFaster()
         ? kernels.multiplyRoughly(a, b)
         : kernels.multiply(a, b);
@@ -242,9 +241,9 @@ public final class LinearAlgebra implements AutoCloseable {
    * @param rough whether F32 products may be taken of values rounded to bf16, where that is faster
    */
   public Matrix chebyshev(Matrix g, Matrix v, double edge, int degree, boolean rough) {
-    requireSquare("chebyshev", g);
-    requireEqual("chebyshev: columns of G against rows of V", g.cols(), v.rows());
-    requireEqual("chebyshev", g, v);
+    Operands.requireSquare("chebyshev", g);
+    Operands.requireEqual("chebyshev: columns of G against rows of V", g.cols(), v.rows());
+    Operands.requireEqual("chebyshev", g, v);
     if (!(edge > 0) || degree < 1) {
       throw new IllegalArgumentException("chebyshev: edge " + edge + ", degree " + degree);
     }
@@ -254,11 +253,11 @@ public final class LinearAlgebra implements AutoCloseable {
 
   /** αAB + βC, m×n for A m×k, B k×n and C m×n. */
   public Matrix multiplyAdd(double alpha, Matrix a, Matrix b, double beta, Matrix c) {
-    requireEqual("multiplyAdd: columns of A against rows of B", a.cols(), b.rows());
-    requireEqual("multiplyAdd: rows of A against rows of C", a.rows(), c.rows());
-    requireEqual("multiplyAdd: columns of B against columns of C", b.cols(), c.cols());
-    requireEqual("multiplyAdd", a, b);
-    requireEqual("multiplyAdd", a, c);
+    Operands.requireEqual("multiplyAdd: columns of A against rows of B", a.cols(), b.rows());
+    Operands.requireEqual("multiplyAdd: rows of A against rows of C", a.rows(), c.rows());
+    Operands.requireEqual("multiplyAdd: columns of B against columns of C", b.cols(), c.cols());
+    Operands.requireEqual("multiplyAdd", a, b);
+    Operands.requireEqual("multiplyAdd", a, c);
     return kernels.multiplyAdd(alpha, a, b, beta, c);
   }
 
@@ -269,21 +268,21 @@ public final class LinearAlgebra implements AutoCloseable {
 
   /** A − B. */
   public Matrix subtract(Matrix a, Matrix b) {
-    requireEqual("subtract: rows of A against rows of B", a.rows(), b.rows());
-    requireEqual("subtract: columns of A against columns of B", a.cols(), b.cols());
-    requireEqual("subtract", a, b);
+    Operands.requireEqual("subtract: rows of A against rows of B", a.rows(), b.rows());
+    Operands.requireEqual("subtract: columns of A against columns of B", a.cols(), b.cols());
+    Operands.requireEqual("subtract", a, b);
     return kernels.subtract(a, b);
   }
 
   /** diag(f) A. */
   public Matrix scaleRows(Matrix a, double[] factors) {
-    requireEqual("scaleRows: rows of A against factors", a.rows(), factors.length);
+    Operands.requireEqual("scaleRows: rows of A against factors", a.rows(), factors.length);
     return kernels.scaleRows(a, factors);
   }
 
   /** A diag(f). */
   public Matrix scaleColumns(Matrix a, double[] factors) {
-    requireEqual("scaleColumns: columns of A against factors", a.cols(), factors.length);
+    Operands.requireEqual("scaleColumns: columns of A against factors", a.cols(), factors.length);
     return kernels.scaleColumns(a, factors);
   }
 
@@ -307,7 +306,7 @@ public final class LinearAlgebra implements AutoCloseable {
 
   /** a₁₁ … aₙₙ of a square matrix. */
   public double[] diagonal(Matrix a) {
-    requireSquare("diagonal", a);
+    Operands.requireSquare("diagonal", a);
     return kernels.diagonal(a);
   }
 
@@ -323,13 +322,13 @@ public final class LinearAlgebra implements AutoCloseable {
 
   /** Decomposes a symmetric matrix; only its lower triangle is read. */
   public Eigen eigh(Matrix symmetric) {
-    requireSquare("eigh", symmetric);
+    Operands.requireSquare("eigh", symmetric);
     return kernels.eigh(symmetric);
   }
 
   /** Eigenvalues alone, falling, several times as fast; only the lower triangle is read. */
   public double[] eigenvalues(Matrix symmetric) {
-    requireSquare("eigenvalues", symmetric);
+    Operands.requireSquare("eigenvalues", symmetric);
     return kernels.eigenvalues(symmetric);
   }
 
@@ -349,7 +348,7 @@ public final class LinearAlgebra implements AutoCloseable {
    * @throws NotPositiveDefiniteException when there is none
    */
   public Matrix cholesky(Matrix spd) {
-    requireSquare("cholesky", spd);
+    Operands.requireSquare("cholesky", spd);
     return kernels.cholesky(spd);
   }
 
@@ -359,78 +358,31 @@ public final class LinearAlgebra implements AutoCloseable {
    * @throws SingularMatrixException when a pivot is exactly zero
    */
   public Matrix solve(Matrix a, Matrix b) {
-    requireSquare("solve", a);
-    requireEqual("solve: rows of A against rows of B", a.rows(), b.rows());
-    requireEqual("solve", a, b);
+    Operands.requireSquare("solve", a);
+    Operands.requireEqual("solve: rows of A against rows of B", a.rows(), b.rows());
+    Operands.requireEqual("solve", a, b);
     return kernels.solve(a, b);
   }
 
   /** X with L X = B; L lower triangular n×n with a diagonal without zeros, B n×k. */
   public Matrix solveLower(Matrix lower, Matrix b) {
-    requireSquare("solveLower", lower);
-    requireEqual("solveLower: rows of L against rows of B", lower.rows(), b.rows());
-    requireEqual("solveLower", lower, b);
+    Operands.requireSquare("solveLower", lower);
+    Operands.requireEqual("solveLower: rows of L against rows of B", lower.rows(), b.rows());
+    Operands.requireEqual("solveLower", lower, b);
     return kernels.solveLower(lower, b);
   }
 
   /** X with Lᵀ X = B; L lower triangular n×n with a diagonal without zeros, B n×k. */
   public Matrix solveLowerTransposed(Matrix lower, Matrix b) {
-    requireSquare("solveLowerTransposed", lower);
-    requireEqual("solveLowerTransposed: rows of L against rows of B", lower.rows(), b.rows());
-    requireEqual("solveLowerTransposed", lower, b);
+    Operands.requireSquare("solveLowerTransposed", lower);
+    Operands.requireEqual(
+        "solveLowerTransposed: rows of L against rows of B", lower.rows(), b.rows());
+    Operands.requireEqual("solveLowerTransposed", lower, b);
     return kernels.solveLowerTransposed(lower, b);
   }
 
   @Override
   public void close() {
     kernels.close();
-  }
-
-  private static void requireElements(int rows, int cols, int found) {
-    if (rows < 1 || cols < 1) {
-      throw new IllegalArgumentException("matrix: " + rows + "x" + cols + " has no elements");
-    }
-    requireSize(rows, cols);
-    if (rows * cols != found) {
-      throw new IllegalArgumentException(
-          "matrix: " + rows + "x" + cols + " needs " + rows * cols + " values, found " + found);
-    }
-  }
-
-  static void requireSize(long rows, long cols) {
-    if (rows * cols > MAX_ELEMENTS) {
-      throw new LimitException(
-          "matrix too large",
-          rows + "x" + cols,
-          "has " + rows * cols + " elements, at most " + MAX_ELEMENTS,
-          "leave it out");
-    }
-  }
-
-  private static void requireFinite(String name, double value, int index, int firstRow, int cols) {
-    if (!Double.isFinite(value)) {
-      throw new NonFiniteException(
-          "matrix value is not finite",
-          name + ", row " + (firstRow + index / cols) + ", column " + index % cols,
-          "is " + value,
-          "repair the tensor it came from");
-    }
-  }
-
-  private static void requireSquare(String operation, Matrix a) {
-    requireEqual(operation + ": rows against columns", a.rows(), a.cols());
-  }
-
-  private static void requireEqual(String what, int expected, int found) {
-    if (expected != found) {
-      throw new IllegalArgumentException(what + ": " + expected + " and " + found);
-    }
-  }
-
-  private static void requireEqual(String operation, Matrix a, Matrix b) {
-    if (a.precision() != b.precision()) {
-      throw new IllegalArgumentException(
-          operation + ": precisions " + a.precision() + " and " + b.precision());
-    }
   }
 }
