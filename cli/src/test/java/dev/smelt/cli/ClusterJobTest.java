@@ -154,6 +154,23 @@ class ClusterJobTest {
   }
 
   @Test
+  void everyHeightOfAGroupIsClustered() {
+    // Inputs of attention and of the inner layer are 192 wide, those of mlp.c_proj 768.
+    JsonNode all =
+        cluster(GPT2, "all", "--max-error", 0.6, "--group", "h", "--side", "input").json();
+    JsonNode narrow =
+        cluster(GPT2, "narrow", "--max-error", 0.6, "--group", "attn|c_fc", "--side", "input")
+            .json();
+    JsonNode wide =
+        cluster(GPT2, "wide", "--max-error", 0.6, "--group", "mlp.c_proj", "--side", "input")
+            .json();
+    assertThat(narrow.path("clusters").size()).isPositive();
+    assertThat(wide.path("clusters").size()).isPositive();
+    assertThat(all.path("clusters").size())
+        .isEqualTo(narrow.path("clusters").size() + wide.path("clusters").size());
+  }
+
+  @Test
   void whatMakesNoSenseIsRefused() {
     cluster(GPT2, "x").refused(ExitCode.USAGE, "--max-error");
     cluster(GPT2, "x", "--max-error", 1).refused(ExitCode.USAGE, "--max-error 1.0 is out of range");

@@ -80,7 +80,7 @@ public final class ModelClusterer implements AutoCloseable {
     List<Layer> layers = selection.layers(checkpoint);
     List<Candidates> chosen = new ArrayList<>();
     for (List<Layer> group : groups(layers, grouping)) {
-      candidates(group, sides, progress).ifPresent(chosen::add);
+      chosen.addAll(candidates(group, sides, progress));
     }
     Map<String, LayerState> states = new HashMap<>();
     List<SharedBasis> shared = new ArrayList<>();
@@ -148,18 +148,24 @@ public final class ModelClusterer implements AutoCloseable {
     return found;
   }
 
-  private Optional<Candidates> candidates(List<Layer> group, List<Side> sides, Progress progress) {
-    Candidates best = null;
+  /** Of the side on which the whole group saves more. */
+  private List<Candidates> candidates(List<Layer> group, List<Side> sides, Progress progress) {
+    List<Candidates> best = List.of();
     for (Side side : sides) {
-      for (List<Layer> alike : alike(group, side)) {
-        List<Block> blocks =
-            alike.stream().<Block>map(layer -> new LayerBlock(layer, side)).toList();
-        List<Cluster> clusters = new Clusterer(device, options).cluster(blocks, progress);
-        Candidates found = new Candidates(alike, side, clusters);
-        best = best == null || found.saved() > best.saved() ? found : best;
-      }
+      List<Candidates> found =
+          alike(group, side).stream().map(alike -> candidates(alike, side, progress)).toList();
+      best = saved(found) > saved(best) ? found : best;
     }
-    return Optional.ofNullable(best).filter(one -> !one.clusters().isEmpty());
+    return best;
+  }
+
+  private static long saved(List<Candidates> all) {
+    return all.stream().mapToLong(Candidates::saved).sum();
+  }
+
+  private Candidates candidates(List<Layer> alike, Side side, Progress progress) {
+    List<Block> blocks = alike.stream().<Block>map(layer -> new LayerBlock(layer, side)).toList();
+    return new Candidates(alike, side, new Clusterer(device, options).cluster(blocks, progress));
   }
 
   /** Of one type, and one shape of the common side. */
