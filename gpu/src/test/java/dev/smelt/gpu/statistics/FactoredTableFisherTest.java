@@ -2,11 +2,8 @@ package dev.smelt.gpu.statistics;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.smelt.formats.Checkpoint;
 import dev.smelt.gpu.TestData;
-import dev.smelt.gpu.TestDevice;
 import dev.smelt.gpu.data.Example;
-import dev.smelt.gpu.network.Network;
 import dev.smelt.gpu.plain.Compressed;
 import dev.smelt.gpu.plain.PlainFisher;
 import dev.smelt.gpu.plain.TinyEncoders;
@@ -16,16 +13,12 @@ import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalDouble;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Statistics of embeddings that are stored as factors. */
 class FactoredTableFisherTest {
-
-  /** f32 gradients against f64, per tensor: norm of the difference over norm. */
-  private static final double TOLERANCE = 2e-5;
 
   /** Norms below this share of the largest are rounding, as of a key's bias. */
   private static final double NEGLIGIBLE = 1e-9;
@@ -38,54 +31,19 @@ class FactoredTableFisherTest {
 
   @TempDir private Path folder;
 
-  private Map<String, double[]> estimate(
-      TinyModel model, List<Example> examples, int batch, Set<Statistic> statistics) {
-    try (Checkpoint checkpoint = Checkpoint.open(model.write(folder));
-        Network network = Network.load(checkpoint, TestDevice.get())) {
-      return Estimates.of(
-          network,
-          TestData.dataset(examples),
-          new FisherOptions(
-              statistics, Labels.EMPIRICAL, 0, BatchSize.exactly(batch), OptionalDouble.empty()));
-    }
-  }
-
-  private static double[] get(Map<String, double[]> all, String name) {
-    assertThat(all).containsKey(name);
-    return all.getOrDefault(name, new double[0]);
-  }
-
-  private static double norm(double[] values) {
-    double sum = 0;
-    for (double value : values) {
-      sum += value * value;
-    }
-    return Math.sqrt(sum);
-  }
-
-  private static void assertClose(String name, double[] found, double[] expected, double floor) {
-    assertThat(found).as(name).hasSameSizeAs(expected);
-    double[] difference = found.clone();
-    for (int i = 0; i < expected.length; i++) {
-      difference[i] -= expected[i];
-    }
-    assertThat(norm(difference))
-        .as(name)
-        .isLessThanOrEqualTo(Math.max(TOLERANCE * norm(expected), floor));
-  }
-
   private void assertDifferences(TinyModel dense, List<Example> examples, String... tables) {
     Compressed factors = Compressed.factors(dense, tables);
     TinyModel stored = factors.stored();
     Map<String, double[]> expected = PlainFisher.empirical(stored, factors::dense, examples);
-    double largest =
-        expected.values().stream().mapToDouble(FactoredTableFisherTest::norm).max().orElseThrow();
+    double largest = expected.values().stream().mapToDouble(Differences::norm).max().orElseThrow();
     for (int batch : new int[] {1, examples.size()}) {
-      Map<String, double[]> found = estimate(stored, examples, batch, EnumSet.of(Statistic.DIAG));
+      Map<String, double[]> found =
+          Differences.estimate(folder, stored, examples, batch, EnumSet.of(Statistic.DIAG));
       assertThat(found).hasSameSizeAs(expected);
       expected.forEach(
           (name, values) ->
-              assertClose(name, get(found, "diag/" + name), values, NEGLIGIBLE * largest));
+              Differences.assertClose(
+                  name, Differences.get(found, "diag/" + name), values, NEGLIGIBLE * largest));
     }
   }
 
@@ -107,7 +65,8 @@ class FactoredTableFisherTest {
     TinyModel stored = factors.stored();
     Map<String, double[]> diagonal = PlainFisher.empirical(stored, factors::dense, WINDOWS);
     Map<String, double[]> found =
-        estimate(stored, WINDOWS, 2, EnumSet.of(Statistic.ROWS, Statistic.COLS));
+        Differences.estimate(
+            folder, stored, WINDOWS, 2, EnumSet.of(Statistic.ROWS, Statistic.COLS));
     assertLines(found, diagonal, TABLE + ".ALinear.weight", RANK, false);
     assertLines(found, diagonal, TABLE + ".BLinear.weight", WIDTH, false);
     // The positions' B multiplies from the right only: its stored rows are inputs.
@@ -121,7 +80,7 @@ class FactoredTableFisherTest {
       String name,
       int columns,
       boolean turned) {
-    double[] values = get(diagonal, name);
+    double[] values = Differences.get(diagonal, name);
     double[] ofRows = new double[values.length / columns];
     double[] ofColumns = new double[columns];
     for (int i = 0; i < values.length; i++) {
@@ -129,8 +88,10 @@ class FactoredTableFisherTest {
       ofColumns[i % columns] += values[i];
     }
     String module = name.substring(0, name.length() - ".weight".length());
-    assertClose(name, get(found, "rows/" + module), turned ? ofColumns : ofRows, 0);
-    assertClose(name, get(found, "cols/" + module), turned ? ofRows : ofColumns, 0);
+    Differences.assertClose(
+        name, Differences.get(found, "rows/" + module), turned ? ofColumns : ofRows, 0);
+    Differences.assertClose(
+        name, Differences.get(found, "cols/" + module), turned ? ofRows : ofColumns, 0);
   }
 
   /** dA = dW Bᵀ and dB = Aᵀ dW, for the mean gradient dW of the table they make. */
@@ -140,8 +101,8 @@ class FactoredTableFisherTest {
     TinyModel stored = factors.stored();
     Set<Statistic> mean = EnumSet.of(Statistic.MEAN_GRADIENT);
     double[] dw =
-        get(
-            estimate(factors.dense(stored), WINDOWS, 3, mean),
+        Differences.get(
+            Differences.estimate(folder, factors.dense(stored), WINDOWS, 3, mean),
             "mean_gradient/" + TABLE + ".weight");
     TinyModel.Tensor a = stored.tensor(TABLE + ".ALinear.weight");
     TinyModel.Tensor b = stored.tensor(TABLE + ".BLinear.weight");
@@ -155,9 +116,11 @@ class FactoredTableFisherTest {
         }
       }
     }
-    Map<String, double[]> found = estimate(stored, WINDOWS, 3, mean);
-    assertClose("A", get(found, "mean_gradient/" + TABLE + ".ALinear.weight"), da, 0);
-    assertClose("B", get(found, "mean_gradient/" + TABLE + ".BLinear.weight"), db, 0);
+    Map<String, double[]> found = Differences.estimate(folder, stored, WINDOWS, 3, mean);
+    Differences.assertClose(
+        "A", Differences.get(found, "mean_gradient/" + TABLE + ".ALinear.weight"), da, 0);
+    Differences.assertClose(
+        "B", Differences.get(found, "mean_gradient/" + TABLE + ".BLinear.weight"), db, 0);
   }
 
   /** The head's inputs are B's, its outputs A's, as they are of the table they make. */
@@ -165,17 +128,18 @@ class FactoredTableFisherTest {
   void gramsAreThoseOfTheHead() {
     Compressed factors = Compressed.factors(TinyModels.gpt2(), TABLE);
     Set<Statistic> grams = EnumSet.of(Statistic.INPUT_GRAM, Statistic.GRAD_GRAM);
-    Map<String, double[]> dense = estimate(factors.dense(factors.stored()), WINDOWS, 3, grams);
-    Map<String, double[]> found = estimate(factors.stored(), WINDOWS, 3, grams);
-    assertClose(
+    Map<String, double[]> dense =
+        Differences.estimate(folder, factors.dense(factors.stored()), WINDOWS, 3, grams);
+    Map<String, double[]> found = Differences.estimate(folder, factors.stored(), WINDOWS, 3, grams);
+    Differences.assertClose(
         "inputs",
-        get(found, "input_gram/" + TABLE + ".BLinear"),
-        get(dense, "input_gram/" + TABLE),
+        Differences.get(found, "input_gram/" + TABLE + ".BLinear"),
+        Differences.get(dense, "input_gram/" + TABLE),
         0);
-    assertClose(
+    Differences.assertClose(
         "outputs",
-        get(found, "grad_gram/" + TABLE + ".ALinear"),
-        get(dense, "grad_gram/" + TABLE),
+        Differences.get(found, "grad_gram/" + TABLE + ".ALinear"),
+        Differences.get(dense, "grad_gram/" + TABLE),
         0);
   }
 }

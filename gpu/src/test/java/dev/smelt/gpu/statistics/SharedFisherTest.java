@@ -2,11 +2,8 @@ package dev.smelt.gpu.statistics;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.smelt.formats.Checkpoint;
 import dev.smelt.gpu.TestData;
-import dev.smelt.gpu.TestDevice;
 import dev.smelt.gpu.data.Example;
-import dev.smelt.gpu.network.Network;
 import dev.smelt.gpu.plain.PlainFisher;
 import dev.smelt.gpu.plain.Shared;
 import dev.smelt.gpu.plain.TinyModel;
@@ -15,16 +12,12 @@ import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalDouble;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Statistics of factors that several modules share: gradients of all uses add up first. */
 class SharedFisherTest {
-
-  /** f32 gradients against f64, per tensor: norm of the difference over norm. */
-  private static final double TOLERANCE = 2e-5;
 
   /** Norms below this share of the largest are rounding, as of a key's bias. */
   private static final double NEGLIGIBLE = 1e-9;
@@ -42,53 +35,18 @@ class SharedFisherTest {
         .a(2, "transformer.h.0.mlp.c_proj", "transformer.h.1.attn.c_proj");
   }
 
-  private Map<String, double[]> estimate(
-      TinyModel model, List<Example> examples, int batch, Set<Statistic> statistics) {
-    try (Checkpoint checkpoint = Checkpoint.open(model.write(folder));
-        Network network = Network.load(checkpoint, TestDevice.get())) {
-      return Estimates.of(
-          network,
-          TestData.dataset(examples),
-          new FisherOptions(
-              statistics, Labels.EMPIRICAL, 0, BatchSize.exactly(batch), OptionalDouble.empty()));
-    }
-  }
-
-  private static double[] get(Map<String, double[]> all, String name) {
-    assertThat(all).containsKey(name);
-    return all.getOrDefault(name, new double[0]);
-  }
-
-  private static double norm(double[] values) {
-    double sum = 0;
-    for (double value : values) {
-      sum += value * value;
-    }
-    return Math.sqrt(sum);
-  }
-
-  private static void assertClose(String name, double[] found, double[] expected, double floor) {
-    assertThat(found).as(name).hasSameSizeAs(expected);
-    double[] difference = found.clone();
-    for (int i = 0; i < expected.length; i++) {
-      difference[i] -= expected[i];
-    }
-    assertThat(norm(difference))
-        .as(name)
-        .isLessThanOrEqualTo(Math.max(TOLERANCE * norm(expected), floor));
-  }
-
   private void assertDifferences(Shared shared, List<Example> examples) {
     TinyModel stored = shared.stored();
     Map<String, double[]> expected = PlainFisher.empirical(stored, shared::dense, examples);
-    double largest =
-        expected.values().stream().mapToDouble(SharedFisherTest::norm).max().orElseThrow();
+    double largest = expected.values().stream().mapToDouble(Differences::norm).max().orElseThrow();
     for (int batch : new int[] {1, examples.size()}) {
-      Map<String, double[]> found = estimate(stored, examples, batch, EnumSet.of(Statistic.DIAG));
+      Map<String, double[]> found =
+          Differences.estimate(folder, stored, examples, batch, EnumSet.of(Statistic.DIAG));
       assertThat(found).hasSameSizeAs(expected);
       expected.forEach(
           (name, values) ->
-              assertClose(name, get(found, "diag/" + name), values, NEGLIGIBLE * largest));
+              Differences.assertClose(
+                  name, Differences.get(found, "diag/" + name), values, NEGLIGIBLE * largest));
     }
   }
 
@@ -109,9 +67,10 @@ class SharedFisherTest {
     TinyModel stored = shared().stored();
     Map<String, double[]> diagonal = PlainFisher.empirical(stored, shared()::dense, WINDOWS);
     Map<String, double[]> found =
-        estimate(stored, WINDOWS, 2, EnumSet.of(Statistic.ROWS, Statistic.COLS));
+        Differences.estimate(
+            folder, stored, WINDOWS, 2, EnumSet.of(Statistic.ROWS, Statistic.COLS));
     for (String name : List.of("smelt.basis.0", "smelt.basis.1", "smelt.basis.2")) {
-      double[] values = get(diagonal, name);
+      double[] values = Differences.get(diagonal, name);
       int columns = name.endsWith("1") ? values.length / RANK : RANK;
       double[] ofRows = new double[values.length / columns];
       double[] ofColumns = new double[columns];
@@ -119,8 +78,8 @@ class SharedFisherTest {
         ofRows[i / columns] += values[i];
         ofColumns[i % columns] += values[i];
       }
-      assertClose(name, get(found, "rows/" + name), ofRows, 0);
-      assertClose(name, get(found, "cols/" + name), ofColumns, 0);
+      Differences.assertClose(name, Differences.get(found, "rows/" + name), ofRows, 0);
+      Differences.assertClose(name, Differences.get(found, "cols/" + name), ofColumns, 0);
     }
   }
 
@@ -129,12 +88,13 @@ class SharedFisherTest {
   void meansAddUpOverModules() {
     TinyModel stored = shared().stored();
     Set<Statistic> mean = EnumSet.of(Statistic.MEAN_GRADIENT);
-    Map<String, double[]> dense = estimate(shared().dense(stored), WINDOWS, 3, mean);
+    Map<String, double[]> dense =
+        Differences.estimate(folder, shared().dense(stored), WINDOWS, 3, mean);
     TinyModel.Tensor basis = stored.tensor("smelt.basis.0");
     int out = (int) basis.shape().size(0);
     double[] expected = new double[out * RANK];
     for (String layer : List.of("transformer.h.0.attn.c_attn", "transformer.h.1.attn.c_attn")) {
-      double[] dw = get(dense, "mean_gradient/" + layer + ".weight");
+      double[] dw = Differences.get(dense, "mean_gradient/" + layer + ".weight");
       double[] b = stored.tensor(layer + ".BLinear.weight").values();
       int in = b.length / RANK;
       for (int i = 0; i < out; i++) {
@@ -145,7 +105,8 @@ class SharedFisherTest {
         }
       }
     }
-    Map<String, double[]> found = estimate(stored, WINDOWS, 3, mean);
-    assertClose("A", get(found, "mean_gradient/smelt.basis.0"), expected, 0);
+    Map<String, double[]> found = Differences.estimate(folder, stored, WINDOWS, 3, mean);
+    Differences.assertClose(
+        "A", Differences.get(found, "mean_gradient/smelt.basis.0"), expected, 0);
   }
 }
