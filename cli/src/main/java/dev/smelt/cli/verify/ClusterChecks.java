@@ -1,7 +1,7 @@
 package dev.smelt.cli.verify;
 
+import dev.smelt.compress.layer.Values;
 import dev.smelt.formats.Checkpoint;
-import dev.smelt.formats.TensorView;
 import dev.smelt.formats.manifest.ClusterRecord;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.formats.manifest.TensorRecord;
@@ -17,9 +17,6 @@ import java.util.Map;
 public final class ClusterChecks {
 
   public static final String CLUSTER = "cluster";
-
-  /** Elements read at a time. */
-  private static final int CHUNK = 1 << 16;
 
   private ClusterChecks() {}
 
@@ -76,27 +73,12 @@ public final class ClusterChecks {
       if (relative == null) {
         return Double.NaN;
       }
-      double norm = norm(original.tensor(name));
+      double norm = Values.norm(original.tensor(name));
       lost = Math.hypot(lost, relative * norm);
       total = Math.hypot(total, norm);
       largest = Math.max(largest, relative);
     }
     double together = lost == 0 ? 0 : lost / total;
     return perBlock ? largest : together;
-  }
-
-  private static double norm(TensorView view) {
-    double sum = 0;
-    double[] chunk = new double[(int) Math.min(CHUNK, view.elements())];
-    for (long at = 0; at < view.elements(); at += chunk.length) {
-      int count = (int) Math.min(chunk.length, view.elements() - at);
-      view.read(at, count, chunk);
-      double part = 0;
-      for (int i = 0; i < count; i++) {
-        part += chunk[i] * chunk[i];
-      }
-      sum += part;
-    }
-    return Math.sqrt(sum);
   }
 }

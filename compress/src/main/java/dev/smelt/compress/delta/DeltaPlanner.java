@@ -1,6 +1,7 @@
 package dev.smelt.compress.delta;
 
 import dev.smelt.compress.delta.DeltaPlan.Planned;
+import dev.smelt.compress.layer.Values;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.TensorView;

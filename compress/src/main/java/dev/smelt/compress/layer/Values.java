@@ -1,16 +1,16 @@
-package dev.smelt.compress.delta;
+package dev.smelt.compress.layer;
 
 import dev.smelt.formats.TensorView;
 
-/** Two tensors of one shape, value by value. */
-final class Values {
+/** Tensors, value by value. */
+public final class Values {
 
   private static final int CHUNK = 1 << 14;
 
   private Values() {}
 
   /** Whether all values are equal; a NaN equals a NaN. */
-  static boolean equal(TensorView a, TensorView b) {
+  public static boolean equal(TensorView a, TensorView b) {
     if (a.dtype() == b.dtype() && a.segment().mismatch(b.segment()) < 0) {
       return true;
     }
@@ -34,14 +34,14 @@ final class Values {
   }
 
   /** ‖a‖, without overflow or underflow of the squares. */
-  static double norm(TensorView a) {
+  public static double norm(TensorView a) {
     Norm norm = new Norm();
     each(a, (values, count) -> norm.add(values, count));
     return norm.value();
   }
 
   /** ‖a − b‖. */
-  static double distance(TensorView a, TensorView b) {
+  public static double distance(TensorView a, TensorView b) {
     Norm norm = new Norm();
     double[] right = new double[(int) Math.min(CHUNK, a.elements())];
     long[] at = {0};
