@@ -6,6 +6,7 @@ import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.manifest.ClusterRecord;
 import dev.smelt.formats.manifest.TensorRecord;
+import dev.smelt.formats.model.Basis;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -86,9 +87,7 @@ public final class ClusteredOutput {
   private static void add(Map<String, TensorRecord> records, SharedBasis one, String action) {
     for (int i = 0; i < one.layers().size(); i++) {
       TensorView weight = one.layers().get(i).weight();
-      long whole = one.basis().info().bytes();
-      int members = one.layers().size();
-      long basis = whole / members + (i < whole % members ? 1 : 0);
+      long basis = Basis.share(one.basis().info().bytes(), i, one.layers().size());
       double error = one.errors().get(i);
       records.put(
           weight.name(),

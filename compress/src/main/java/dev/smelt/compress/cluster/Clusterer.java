@@ -83,7 +83,7 @@ public final class Clusterer {
         int rank =
             options.perBlock()
                 ? spectrum.rankForEvery(inner, members, options.maxError())
-                : Elements.rankWithin(
+                : Energies.rankWithin(
                     spectrum.values(), options.maxError() * options.maxError() * spectrum.total());
         if (rank <= options.rank()) {
           return pays(rank, members)

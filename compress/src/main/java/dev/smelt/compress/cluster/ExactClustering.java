@@ -88,7 +88,7 @@ final class ExactClustering {
 
   private Group group(Node node) {
     int rank = rank(node.energies(), node.total());
-    double error = node.total() == 0 ? 0 : Elements.tail(node.energies(), rank) / node.total();
+    double error = node.total() == 0 ? 0 : Energies.tail(node.energies(), rank) / node.total();
     return new Group(node.members(), error, error);
   }
 
@@ -104,7 +104,7 @@ final class ExactClustering {
   }
 
   private int rank(double[] energies, double total) {
-    return Elements.rankWithin(energies, options.maxError() * options.maxError() * total);
+    return Energies.rankWithin(energies, options.maxError() * options.maxError() * total);
   }
 
   private long leastCost(Node one, Node other) {

@@ -33,10 +33,7 @@ public final class FamilyErrors {
       UnionSpectrum spectrum = UnionSpectrum.of(inner, members);
       double[] largest = new double[spectrum.values().length];
       for (Member member : members) {
-        double[] own = member.energies();
-        for (int i = 0; i < own.length; i++) {
-          largest[i] = Math.max(largest[i], own[i]);
-        }
+        Energies.raise(largest, member.energies());
       }
       return new FamilyErrors(spectrum.values(), largest, spectrum.total());
     }
@@ -44,15 +41,11 @@ public final class FamilyErrors {
 
   /** e_r/τ. */
   public double relativeError(int rank) {
-    return Math.sqrt(Elements.tail(energies, rank) / total);
+    return Math.sqrt(Energies.tail(energies, rank) / total);
   }
 
   /** What it is at most by σᵢ(M) ≥ max_j σᵢ(A_j). */
   public double bound(int rank) {
-    double left = total;
-    for (int i = 0; i < Math.min(rank, largest.length); i++) {
-      left -= largest[i];
-    }
-    return Math.sqrt(Math.max(0, left) / total);
+    return Math.sqrt(Energies.left(total, largest, rank) / total);
   }
 }

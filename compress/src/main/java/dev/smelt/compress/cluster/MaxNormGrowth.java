@@ -21,21 +21,7 @@ final class MaxNormGrowth implements Growth {
     this.head = head;
     this.largest = new double[rank];
     this.total = head.total();
-    raise(largest, head.values());
-  }
-
-  private static void raise(double[] largest, double[] energies) {
-    for (int i = 0; i < Math.min(largest.length, energies.length); i++) {
-      largest[i] = Math.max(largest[i], energies[i]);
-    }
-  }
-
-  private static double left(double total, double[] kept) {
-    double left = total;
-    for (double energy : kept) {
-      left -= energy;
-    }
-    return Math.max(0, left);
+    Energies.raise(largest, head.values());
   }
 
   @Override
@@ -45,19 +31,19 @@ final class MaxNormGrowth implements Growth {
 
   @Override
   public double bound() {
-    return left(total, largest);
+    return Energies.left(total, largest, largest.length);
   }
 
   @Override
   public double boundWith(LinearAlgebra algebra, Member member, Matrix a) {
     double[] raised = largest.clone();
-    raise(raised, member.energies());
-    return left(total + member.squaredNorm(), raised);
+    Energies.raise(raised, member.energies());
+    return Energies.left(total + member.squaredNorm(), raised, raised.length);
   }
 
   @Override
   public void add(LinearAlgebra algebra, Member member, Matrix a) {
-    raise(largest, member.energies());
+    Energies.raise(largest, member.energies());
     total += member.squaredNorm();
   }
 

@@ -186,7 +186,7 @@ public final class ModelClusterer implements AutoCloseable {
     try (LinearAlgebra algebra = device.linearAlgebra()) {
       Member member = Member.of(algebra, 0, new LayerBlock(layer, side), false);
       double limit = options.maxError() * options.maxError() * member.squaredNorm();
-      int rank = Elements.rankWithin(member.energies(), limit);
+      int rank = Energies.rankWithin(member.energies(), limit);
       Cluster single = new Cluster(List.of(0), rank, options.maxError(), new Cluster.Bracket(0, 0));
       return cutter().cut(List.of(layer), side, single, Optional.empty());
     }

@@ -41,14 +41,6 @@ final class ResidualGrowth implements Growth {
     head.basis().ifPresent(spans::add);
   }
 
-  private double left(double total, double[] all) {
-    double left = total;
-    for (int i = 0; i < Math.min(rank, all.length); i++) {
-      left -= all[i];
-    }
-    return Math.max(0, left);
-  }
-
   /** Twice, since once leaves rounding of the size of A. */
   private Svd residual(LinearAlgebra algebra, Matrix a) {
     Matrix residual = a;
@@ -82,13 +74,13 @@ final class ResidualGrowth implements Growth {
 
   @Override
   public double bound() {
-    return left(total, energies);
+    return Energies.left(total, energies, rank);
   }
 
   @Override
   public double boundWith(LinearAlgebra algebra, Member member, Matrix a) {
     try (LinearAlgebra inner = algebra.inner()) {
-      return left(total + member.squaredNorm(), with(residual(inner, a).s()));
+      return Energies.left(total + member.squaredNorm(), with(residual(inner, a).s()), rank);
     }
   }
 

@@ -83,7 +83,7 @@ final class TruncatedSum implements AutoCloseable {
 
   /** est². */
   double estimate(int rank) {
-    return left(total, values, rank);
+    return Energies.left(total, values, rank);
   }
 
   /** What e_r² is at least. */
@@ -94,16 +94,8 @@ final class TruncatedSum implements AutoCloseable {
   /** est² with one more block. */
   double estimateWith(LinearAlgebra algebra, Matrix a, double squaredNorm, int rank) {
     try (LinearAlgebra inner = algebra.inner()) {
-      return left(total + squaredNorm, inner.eigenvalues(products(inner, a)), rank);
+      return Energies.left(total + squaredNorm, inner.eigenvalues(products(inner, a)), rank);
     }
-  }
-
-  private static double left(double total, double[] values, int rank) {
-    double kept = 0;
-    for (int i = 0; i < Math.min(rank, values.length); i++) {
-      kept += values[i];
-    }
-    return Math.max(0, total - kept);
   }
 
   /** Of [Q√Λ, A]ᵀ[Q√Λ, A]. */

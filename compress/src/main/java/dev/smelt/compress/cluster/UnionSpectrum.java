@@ -42,7 +42,7 @@ record UnionSpectrum(double[] values, Matrix vectors, double total) {
 
   /** e_r²; summed from the smallest up, so that a small tail is not lost in a large total. */
   double tail(int rank) {
-    return Elements.tail(values, rank);
+    return Energies.tail(values, rank);
   }
 
   /** ‖A_j‖² − ‖Q_rᵀA_j‖² for every r from 0 to m. */

@@ -1,6 +1,7 @@
 package dev.smelt.compress.expand;
 
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.model.Basis;
 import dev.smelt.formats.model.FactoredTensor;
 import java.util.HashMap;
 import java.util.List;
@@ -36,12 +37,8 @@ final class BasisShares {
     int sharers = modules.getOrDefault(basis.get().name(), 1);
     int index = served.merge(basis.get().name(), 1, Integer::sum) - 1;
     return new Spent(
-        own.bytes() + share(basis.get().info().bytes(), index, sharers),
-        own.elements() + share(basis.get().elements(), index, sharers));
-  }
-
-  private static long share(long whole, int index, int sharers) {
-    return whole / sharers + (index < whole % sharers ? 1 : 0);
+        own.bytes() + Basis.share(basis.get().info().bytes(), index, sharers),
+        own.elements() + Basis.share(basis.get().elements(), index, sharers));
   }
 
   /** Bytes and elements of a checkpoint. */
