@@ -5,7 +5,7 @@ import dev.smelt.cli.Version;
 import dev.smelt.compress.delta.Delta;
 import dev.smelt.compress.delta.DeltaOptions;
 import dev.smelt.compress.delta.DeltaRank;
-import dev.smelt.compress.factorize.MetricSpec;
+import dev.smelt.compress.metric.MetricSpec;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.UsageException;

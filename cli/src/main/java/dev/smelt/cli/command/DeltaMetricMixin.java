@@ -1,6 +1,6 @@
 package dev.smelt.cli.command;
 
-import dev.smelt.compress.factorize.MetricSpec;
+import dev.smelt.compress.metric.MetricSpec;
 import dev.smelt.formats.UsageException;
 import dev.smelt.gpu.statistics.Statistics;
 import java.nio.file.Path;

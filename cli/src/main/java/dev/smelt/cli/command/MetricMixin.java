@@ -1,7 +1,7 @@
 package dev.smelt.cli.command;
 
-import dev.smelt.compress.factorize.Metric;
-import dev.smelt.compress.factorize.MetricSpec;
+import dev.smelt.compress.metric.Metric;
+import dev.smelt.compress.metric.MetricSpec;
 import dev.smelt.formats.manifest.Hashing;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.gpu.statistics.Statistics;

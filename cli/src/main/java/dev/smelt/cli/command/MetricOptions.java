@@ -1,8 +1,8 @@
 package dev.smelt.cli.command;
 
-import dev.smelt.compress.factorize.MetricSpec;
-import dev.smelt.compress.factorize.MetricSpec.Kind;
-import dev.smelt.compress.factorize.Side;
+import dev.smelt.compress.metric.MetricSpec;
+import dev.smelt.compress.metric.MetricSpec.Kind;
+import dev.smelt.compress.metric.Side;
 import dev.smelt.formats.UsageException;
 import dev.smelt.gpu.statistics.Statistics;
 import java.util.Optional;

@@ -1,10 +1,10 @@
 package dev.smelt.cli.verify;
 
-import dev.smelt.compress.factorize.Metric;
-import dev.smelt.compress.factorize.MetricSpec;
-import dev.smelt.compress.factorize.PlainMetric;
 import dev.smelt.compress.factorize.Recertification;
 import dev.smelt.compress.lowrank.Certificate;
+import dev.smelt.compress.metric.Metric;
+import dev.smelt.compress.metric.MetricSpec;
+import dev.smelt.compress.metric.PlainMetric;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.manifest.ContentHash;
 import dev.smelt.formats.manifest.Hashing;

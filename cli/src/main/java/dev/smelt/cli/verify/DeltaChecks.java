@@ -3,7 +3,7 @@ package dev.smelt.cli.verify;
 import dev.smelt.compress.delta.DeltaRecertification;
 import dev.smelt.compress.delta.DeltaRecertification.Factors;
 import dev.smelt.compress.delta.DeltaRecertification.Found;
-import dev.smelt.compress.factorize.Metric;
+import dev.smelt.compress.metric.Metric;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.manifest.ContentHash;
 import dev.smelt.formats.manifest.Manifest;

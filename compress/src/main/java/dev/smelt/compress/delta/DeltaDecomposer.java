@@ -1,11 +1,11 @@
 package dev.smelt.compress.delta;
 
 import dev.smelt.compress.delta.DeltaPlan.Planned.Whole;
-import dev.smelt.compress.factorize.Metric;
 import dev.smelt.compress.layer.Values;
 import dev.smelt.compress.lowrank.Certificate;
 import dev.smelt.compress.lowrank.Decomposer;
 import dev.smelt.compress.lowrank.Decomposition;
+import dev.smelt.compress.metric.Metric;
 import dev.smelt.formats.DType;
 import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.engine.LinearAlgebra;

@@ -1,9 +1,9 @@
 package dev.smelt.compress.delta;
 
-import dev.smelt.compress.factorize.FisherMetric;
-import dev.smelt.compress.factorize.Metric;
-import dev.smelt.compress.factorize.PlainMetric;
 import dev.smelt.compress.lowrank.Weighting;
+import dev.smelt.compress.metric.FisherMetric;
+import dev.smelt.compress.metric.Metric;
+import dev.smelt.compress.metric.PlainMetric;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import java.util.Optional;
 

@@ -1,6 +1,6 @@
 package dev.smelt.compress.delta;
 
-import dev.smelt.compress.factorize.Metric;
+import dev.smelt.compress.metric.Metric;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.model.NamePatterns;
 import java.util.Optional;

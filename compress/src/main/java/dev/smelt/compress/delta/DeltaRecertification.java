@@ -1,8 +1,8 @@
 package dev.smelt.compress.delta;
 
-import dev.smelt.compress.factorize.Metric;
 import dev.smelt.compress.layer.Values;
 import dev.smelt.compress.lowrank.Certificate;
+import dev.smelt.compress.metric.Metric;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.TensorView;

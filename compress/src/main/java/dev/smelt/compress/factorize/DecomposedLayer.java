@@ -3,6 +3,7 @@ package dev.smelt.compress.factorize;
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.lowrank.Route;
 import dev.smelt.compress.lowrank.Spectrum;
+import dev.smelt.compress.metric.Metric;
 import dev.smelt.formats.TensorView;
 import java.util.Optional;
 

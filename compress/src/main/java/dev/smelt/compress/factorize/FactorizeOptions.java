@@ -2,6 +2,7 @@ package dev.smelt.compress.factorize;
 
 import dev.smelt.compress.layer.LayerSelection;
 import dev.smelt.compress.lowrank.RouteOptions;
+import dev.smelt.compress.metric.Metric;
 import dev.smelt.formats.DType;
 import java.util.Optional;
 

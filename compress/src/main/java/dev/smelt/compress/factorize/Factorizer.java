@@ -4,6 +4,7 @@ import dev.smelt.compress.factorize.FactoredModel.LayerState;
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.layer.StoredTensors;
 import dev.smelt.compress.lowrank.Certificate;
+import dev.smelt.compress.metric.Metric;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.MismatchException;

@@ -4,6 +4,9 @@ import dev.smelt.compress.factorize.FactoredModel.LayerState.Factored;
 import dev.smelt.compress.layer.Factors;
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.layer.StoredTensors;
+import dev.smelt.compress.metric.Grams;
+import dev.smelt.compress.metric.KroneckerMetric;
+import dev.smelt.compress.metric.Metric;
 import dev.smelt.compress.refine.FactoredMatrix;
 import dev.smelt.compress.refine.LeastSquares;
 import dev.smelt.compress.refine.RefineOptions;
@@ -73,7 +76,7 @@ public final class Improver {
     Layer layer = one.layer();
     int rank = one.factors().rank();
     try (LinearAlgebra algebra = device.linearAlgebra()) {
-      double[] gram = GramRoot.readInputs(statistics, layer);
+      double[] gram = Grams.ofInputs(statistics, layer).toDoubles();
       LeastSquares squares =
           new LeastSquares(
               algebra,
@@ -175,7 +178,7 @@ public final class Improver {
 
   private Optional<Supplier<double[]>> outputGram(Layer layer) {
     return metric instanceof KroneckerMetric kronecker
-        ? Optional.of(() -> GramRoot.readGradients(kronecker.statistics(), layer))
+        ? Optional.of(() -> Grams.ofGradients(kronecker.statistics(), layer).toDoubles())
         : Optional.empty();
   }
 

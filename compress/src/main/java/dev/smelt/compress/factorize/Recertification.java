@@ -3,6 +3,7 @@ package dev.smelt.compress.factorize;
 import dev.smelt.compress.layer.Factors;
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.lowrank.Certificate;
+import dev.smelt.compress.metric.Metric;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.TensorView;

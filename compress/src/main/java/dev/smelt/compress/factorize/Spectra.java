@@ -5,6 +5,7 @@ import dev.smelt.compress.layer.StoredTensors;
 import dev.smelt.compress.lowrank.Decomposer;
 import dev.smelt.compress.lowrank.Decomposition;
 import dev.smelt.compress.lowrank.RouteOptions;
+import dev.smelt.compress.metric.Metric;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;

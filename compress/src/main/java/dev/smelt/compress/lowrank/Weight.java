@@ -2,6 +2,7 @@ package dev.smelt.compress.lowrank;
 
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
+import java.util.Arrays;
 
 /**
  * A root of a positive definite matrix H = C Cᵀ that weights one side of W: L = Cᵀ on the left, R =
@@ -51,6 +52,44 @@ public sealed interface Weight {
     @Override
     public double meanSquare(LinearAlgebra algebra, int size) {
       return 1;
+    }
+  }
+
+  /**
+   * H = root² I, which matters only beside other weights.
+   *
+   * @param root positive
+   */
+  record Scaled(double root) implements Weight {
+    @Override
+    public Matrix left(LinearAlgebra algebra, Matrix x) {
+      return new Diagonal(filled(root, x.rows())).left(algebra, x);
+    }
+
+    @Override
+    public Matrix right(LinearAlgebra algebra, Matrix x) {
+      return new Diagonal(filled(root, x.cols())).right(algebra, x);
+    }
+
+    @Override
+    public Matrix undoLeft(LinearAlgebra algebra, Matrix x) {
+      return new Diagonal(filled(root, x.rows())).undoLeft(algebra, x);
+    }
+
+    @Override
+    public Matrix undoRight(LinearAlgebra algebra, Matrix x) {
+      return new Diagonal(filled(root, x.cols())).undoRight(algebra, x);
+    }
+
+    @Override
+    public double meanSquare(LinearAlgebra algebra, int size) {
+      return root * root;
+    }
+
+    private static double[] filled(double value, int size) {
+      double[] values = new double[size];
+      Arrays.fill(values, value);
+      return values;
     }
   }
 

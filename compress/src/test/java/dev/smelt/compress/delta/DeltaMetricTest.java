@@ -3,8 +3,8 @@ package dev.smelt.compress.delta;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.smelt.compress.factorize.FisherMetric;
-import dev.smelt.compress.factorize.Side;
+import dev.smelt.compress.metric.FisherMetric;
+import dev.smelt.compress.metric.Side;
 import dev.smelt.compress.testing.Plain;
 import dev.smelt.formats.manifest.TensorRecord;
 import dev.smelt.formats.testing.TestCheckpoints;

@@ -15,7 +15,7 @@ import static org.assertj.core.api.Assertions.within;
 import dev.smelt.compress.delta.DeltaRank.Fixed;
 import dev.smelt.compress.delta.DeltaRank.Keep;
 import dev.smelt.compress.delta.DeltaRank.MaxError;
-import dev.smelt.compress.factorize.PlainMetric;
+import dev.smelt.compress.metric.PlainMetric;
 import dev.smelt.compress.testing.Plain;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.MismatchException;

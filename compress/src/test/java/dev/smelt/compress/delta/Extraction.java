@@ -1,7 +1,7 @@
 package dev.smelt.compress.delta;
 
-import dev.smelt.compress.factorize.Metric;
-import dev.smelt.compress.factorize.PlainMetric;
+import dev.smelt.compress.metric.Metric;
+import dev.smelt.compress.metric.PlainMetric;
 import dev.smelt.compress.testing.TestDevice;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.DType;

@@ -6,6 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.smelt.compress.lowrank.Certificate;
+import dev.smelt.compress.metric.FisherMetric;
+import dev.smelt.compress.metric.Metric;
+import dev.smelt.compress.metric.PlainMetric;
+import dev.smelt.compress.metric.Side;
 import dev.smelt.compress.testing.Factorization;
 import dev.smelt.compress.testing.Plain;
 import dev.smelt.compress.testing.TestDevice;

@@ -3,6 +3,10 @@ package dev.smelt.compress.factorize;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.smelt.compress.metric.FisherMetric;
+import dev.smelt.compress.metric.Metric;
+import dev.smelt.compress.metric.PlainMetric;
+import dev.smelt.compress.metric.Side;
 import dev.smelt.compress.testing.Factorization;
 import dev.smelt.compress.testing.TestDevice;
 import dev.smelt.formats.Checkpoint;

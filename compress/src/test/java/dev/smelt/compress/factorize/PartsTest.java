@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 import dev.smelt.compress.expand.DenseModel;
 import dev.smelt.compress.expand.DenseTensor;
 import dev.smelt.compress.layer.LayerSelection;
+import dev.smelt.compress.metric.PlainMetric;
 import dev.smelt.compress.testing.Factorization;
 import dev.smelt.compress.testing.Plain;
 import dev.smelt.compress.testing.TestDevice;

@@ -1,4 +1,4 @@
-package dev.smelt.compress.factorize;
+package dev.smelt.compress.metric;
 
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.lowrank.Weighting;
@@ -51,6 +51,12 @@ public record KroneckerMetric(Statistics statistics, double damping) implements 
     return new Weighted(
         new Weighting(gradient.weight(), input.weight(), lossPerEnergy()),
         Math.max(gradient.shrinkage(), input.shrinkage()));
+  }
+
+  @Override
+  public Curvature.Sides sides(Layer layer) {
+    return new Curvature.Sides(
+        Grams.ofGradients(statistics, layer), Grams.ofInputs(statistics, layer));
   }
 
   /**

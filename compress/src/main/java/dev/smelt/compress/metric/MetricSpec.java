@@ -1,4 +1,4 @@
-package dev.smelt.compress.factorize;
+package dev.smelt.compress.metric;
 
 import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.UsageException;

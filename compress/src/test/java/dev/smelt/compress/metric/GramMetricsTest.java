@@ -1,9 +1,10 @@
-package dev.smelt.compress.factorize;
+package dev.smelt.compress.metric;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.smelt.compress.factorize.UniformKeep;
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.lowrank.Weighting;
 import dev.smelt.compress.testing.Factorization;

@@ -1,4 +1,4 @@
-package dev.smelt.compress.factorize;
+package dev.smelt.compress.metric;
 
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.lowrank.Weight;
@@ -35,5 +35,10 @@ public record ActivationMetric(Statistics statistics, double damping) implements
     return input.isZero()
         ? Weighted.withoutInformation("inputs are")
         : new Weighted(new Weighting(Weight.NONE, input.weight(), 1), input.shrinkage());
+  }
+
+  @Override
+  public Curvature.Sides sides(Layer layer) {
+    return new Curvature.Sides(new Curvature.Flat(), Grams.ofInputs(statistics, layer));
   }
 }

@@ -1,4 +1,4 @@
-package dev.smelt.compress.factorize;
+package dev.smelt.compress.metric;
 
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.lowrank.Weighting;
@@ -20,5 +20,15 @@ public record PlainMetric() implements Metric {
   @Override
   public Weighted weighting(LinearAlgebra algebra, Layer layer) {
     return Weighted.of(Weighting.NONE);
+  }
+
+  @Override
+  public Curvature.Sides sides(Layer layer) {
+    return new Curvature.Sides(new Curvature.Flat(), new Curvature.Flat());
+  }
+
+  @Override
+  public double damping() {
+    return 0;
   }
 }

@@ -1,4 +1,4 @@
-package dev.smelt.compress.factorize;
+package dev.smelt.compress.metric;
 
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.lowrank.Weight;
@@ -39,19 +39,41 @@ public record FisherMetric(Statistics statistics, Side side) implements Metric {
 
   @Override
   public Weighted weighting(LinearAlgebra algebra, Layer layer) {
+    Sums sums = sums(layer);
+    if (total(sums.perInput()) == 0) {
+      return Weighted.withoutInformation("Fisher information is");
+    }
+    return Weighted.of(
+        new Weighting(
+            side == Side.INPUT ? Weight.NONE : new Weight.Diagonal(weights(sums.perOutput())),
+            side == Side.OUTPUT ? Weight.NONE : new Weight.Diagonal(weights(sums.perInput())),
+            lossPerEnergy(total(sums.perInput()), layer)));
+  }
+
+  @Override
+  public Curvature.Sides sides(Layer layer) {
+    Sums sums = sums(layer);
+    return new Curvature.Sides(
+        side == Side.INPUT ? new Curvature.Flat() : new Curvature.Diagonal(sums.perOutput()),
+        side == Side.OUTPUT ? new Curvature.Flat() : new Curvature.Diagonal(sums.perInput()));
+  }
+
+  @Override
+  public double damping() {
+    return REGULARISATION;
+  }
+
+  /** Of the diagonal Fisher information over inputs and over outputs. */
+  @SuppressWarnings("ArrayRecordComponent") // read-only by convention, never compared
+  private record Sums(double[] perOutput, double[] perInput) {}
+
+  private Sums sums(Layer layer) {
     double[] perOutput = new double[layer.out()];
     double[] perInput = new double[layer.in()];
     if (!readSums(layer, perOutput, perInput)) {
       sum(fisher(layer), layer, perOutput, perInput);
     }
-    if (total(perInput) == 0) {
-      return Weighted.withoutInformation("Fisher information is");
-    }
-    return Weighted.of(
-        new Weighting(
-            side == Side.INPUT ? Weight.NONE : new Weight.Diagonal(weights(perOutput)),
-            side == Side.OUTPUT ? Weight.NONE : new Weight.Diagonal(weights(perInput)),
-            lossPerEnergy(total(perInput), layer)));
+    return new Sums(perOutput, perInput);
   }
 
   /**

@@ -1,4 +1,4 @@
-package dev.smelt.compress.factorize;
+package dev.smelt.compress.metric;
 
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.lowrank.Weight;
@@ -26,6 +26,17 @@ public sealed interface Metric
    * @throws MismatchException when they are of another shape
    */
   Weighted weighting(LinearAlgebra algebra, Layer layer);
+
+  /**
+   * H of both sides of a layer, before they are made definite.
+   *
+   * @throws NotFoundException when statistics are needed that are not there
+   * @throws MismatchException when they are of another shape
+   */
+  Curvature.Sides sides(Layer layer);
+
+  /** What is added to the diagonal of H to make it definite, as a share of its mean. */
+  double damping();
 
   /**
    * What a metric says of one layer.
