@@ -17,7 +17,7 @@ import java.util.Set;
 
 /**
  * A checkpoint seen as the dense model it stands for: factors and parts appear as the tensor that
- * they make, under its original name.
+ * they make, under its original name. So does a matrix with a change of it, in the matrix's place.
  *
  * @param tensors in the checkpoint's order
  * @param isFactorized true when at least one is stored as factors
@@ -46,9 +46,10 @@ public record DenseModel(List<DenseTensor> tensors, boolean isFactorized) {
     }
     Map<String, String> renamed = new HashMap<>();
     LowRank lowRank = LowRank.of(checkpoint);
-    for (String module : lowRank.modules().keySet()) {
-      renamed.put(LowRank.bias(module), module + ".bias");
-    }
+    lowRank
+        .modules()
+        .forEach(
+            (module, entry) -> renamed.put(entry.nameOfBias(module), LowRank.denseBias(module)));
     List<DenseTensor> tensors = new ArrayList<>();
     for (TensorView tensor : checkpoint.tensors()) {
       Product product = products.get(tensor.name());

@@ -11,19 +11,23 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.stream.Stream;
 
 /**
  * A dense tensor that a checkpoint stores as factors. Seen as a matrix W [out, in] it has pieces:
  * rows W_p = A_p·B_p, or W_p as it is. A convolution [out, in, kh, kw] is the matrix [out,
  * in·kh·kw], its factors convolutions [r, in, kh, kw] and [out, r, 1, 1]. One factor of a product
- * that is the whole may be a {@link Basis}, which other tensors are made of, too.
+ * that is the whole may be a {@link Basis}, which other tensors are made of, too. Pieces may also
+ * be those of a change W − W₀, beside a W₀ that is stored.
  *
- * @param info name, type and shape of the dense tensor; of factors of two types the wider one, A's
- *     where they are as wide
+ * @param info name, type and shape of the dense tensor. The type is W₀'s; without W₀ and of factors
+ *     of two types the wider one, A's where they are as wide
  * @param transposed true when the dense matrix is stored [in, out]
- * @param pieces which have every row of W once; a single one has them all
+ * @param base W₀, of the dense tensor's name, type and shape; absent where it is 0
+ * @param pieces which have every row of W − W₀ once; a single one has them all
  */
-public record FactoredTensor(TensorInfo info, boolean transposed, List<Piece> pieces) {
+public record FactoredTensor(
+    TensorInfo info, boolean transposed, Optional<TensorView> base, List<Piece> pieces) {
 
   /** Some rows of W. */
   public sealed interface Piece {
@@ -65,9 +69,15 @@ public record FactoredTensor(TensorInfo info, boolean transposed, List<Piece> pi
     pieces = List.copyOf(pieces);
   }
 
-  /** All tensors that hold it, in the order of its pieces. */
+  /** Without a W₀. */
+  public FactoredTensor(TensorInfo info, boolean transposed, List<Piece> pieces) {
+    this(info, transposed, Optional.empty(), pieces);
+  }
+
+  /** All tensors that hold it: W₀, where there is one, and then in the order of its pieces. */
   public List<TensorView> tensors() {
-    return pieces.stream().flatMap(piece -> piece.tensors().stream()).toList();
+    return Stream.concat(base.stream(), pieces.stream().flatMap(piece -> piece.tensors().stream()))
+        .toList();
   }
 
   /** Those that hold nothing else; at least one. */
@@ -134,10 +144,30 @@ public record FactoredTensor(TensorInfo info, boolean transposed, List<Piece> pi
     long[] dense = b.shape().sizes().toArray();
     dense[0] = out;
     Shape shape = entry.transposed() ? Shape.of(dense[1], out) : Shape.of(dense);
+    String name = LowRank.denseWeight(module);
+    Optional<TensorView> base =
+        entry.delta() ? Optional.of(base(checkpoint, module, shape)) : Optional.empty();
     return new FactoredTensor(
-        new TensorInfo(module + ".weight", wider(a.dtype(), b.dtype()), shape),
+        base.map(TensorView::info).orElse(new TensorInfo(name, wider(a.dtype(), b.dtype()), shape)),
         entry.transposed(),
+        base,
         List.of(new Product(RowSet.range(0, Math.toIntExact(out)), a, b)));
+  }
+
+  /** The matrix that factors change. */
+  private static TensorView base(Checkpoint checkpoint, String module, Shape shape) {
+    TensorView base = checkpoint.tensor(LowRank.denseWeight(module));
+    String where = checkpoint.path() + "|" + module;
+    if (!base.dtype().isFloat() || !base.shape().equals(shape)) {
+      throw corrupt(where, "expected floats " + shape + " to be changed, found " + describe(base));
+    }
+    String bias = LowRank.bias(module);
+    if (checkpoint.find(bias).isPresent()) {
+      throw corrupt(
+          checkpoint.path() + "|" + bias,
+          "expected the bias of a changed matrix as " + LowRank.denseBias(module));
+    }
+    return base;
   }
 
   private static DType wider(DType a, DType b) {

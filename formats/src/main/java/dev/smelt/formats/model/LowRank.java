@@ -34,6 +34,10 @@ import java.util.regex.Pattern;
  * <p>Modules may share a factor, A or B, that is stored once as {@code smelt.basis.<k>}: a {@link
  * Basis}. Each has the other factor to itself.
  *
+ * <p>A module may be stored as a change of a matrix, W = W₀ + A·B. W₀ is then the tensor {@code
+ * <module>.weight}, in the orientation of the dense model, and the bias stays {@code
+ * <module>.bias}.
+ *
  * <p>A matrix that is several in one may be stored in parts. Each is a module of its own, {@code
  * <module>.<part>}, with factors or a weight [out of the part, in], and without a bias: that of the
  * whole stays {@code <module>.bias}.
@@ -50,6 +54,7 @@ public record LowRank(SequencedMap<String, Entry> modules) {
   static final String MODULES = "low_rank_modules";
   static final String SHARED_A = "A";
   static final String SHARED_B = "B";
+  static final String DELTA = "delta";
   private static final String METHOD = "low_rank_method";
   private static final String RANKS = "truncation_ranks";
 
@@ -61,6 +66,13 @@ public record LowRank(SequencedMap<String, Entry> modules) {
      * always of the [out, in] matrix.
      */
     boolean transposed();
+
+    /**
+     * The name under which the module's bias is stored, where it has one.
+     *
+     * @param module the name of this one
+     */
+    String nameOfBias(String module);
   }
 
   /**
@@ -68,8 +80,11 @@ public record LowRank(SequencedMap<String, Entry> modules) {
    *
    * @param rank r, the columns of A and rows of B
    * @param sharing which of them is stored elsewhere
+   * @param delta whether they are a change of a matrix that is stored as well, W = W₀ + A·B; else W
+   *     = A·B
    */
-  public record Module(int rank, boolean transposed, Sharing sharing) implements Entry {
+  public record Module(int rank, boolean transposed, Sharing sharing, boolean delta)
+      implements Entry {
 
     /**
      * @throws IllegalArgumentException when there is no such rank
@@ -78,7 +93,12 @@ public record LowRank(SequencedMap<String, Entry> modules) {
       requireRank(rank);
     }
 
-    /** With two factors of its own. */
+    /** Without a matrix that they change. */
+    public Module(int rank, boolean transposed, Sharing sharing) {
+      this(rank, transposed, sharing, false);
+    }
+
+    /** With two factors of its own, likewise. */
     public Module(int rank, boolean transposed) {
       this(rank, transposed, new Sharing.None());
     }
@@ -99,6 +119,11 @@ public record LowRank(SequencedMap<String, Entry> modules) {
      */
     public String nameOfB(String module) {
       return sharing instanceof Sharing.OfB(Basis basis) ? basis.name() : factorB(module);
+    }
+
+    @Override
+    public String nameOfBias(String module) {
+      return delta ? denseBias(module) : bias(module);
     }
   }
 
@@ -122,6 +147,11 @@ public record LowRank(SequencedMap<String, Entry> modules) {
       require(parts.size() > 1, "expected two parts or more, found " + parts.size());
       require(parts.stream().anyMatch(part -> part.rank().isPresent()), "no part has a rank");
       requireEveryRowOnce(parts);
+    }
+
+    @Override
+    public String nameOfBias(String module) {
+      return denseBias(module);
     }
 
     /** Rows of the whole. */
@@ -189,8 +219,19 @@ public record LowRank(SequencedMap<String, Entry> modules) {
     return module + ".BLinear.weight";
   }
 
+  /** The name of the bias where factors stand in place of the matrix. */
   public static String bias(String module) {
     return module + ".ALinear.bias";
+  }
+
+  /** The name that a module's bias has in the dense model. */
+  public static String denseBias(String module) {
+    return module + ".bias";
+  }
+
+  /** The name that a module's matrix has in the dense model. */
+  public static String denseWeight(String module) {
+    return module + ".weight";
   }
 
   /** The module that a part of one is. */
@@ -288,6 +329,9 @@ public record LowRank(SequencedMap<String, Entry> modules) {
           case Sharing.None _ -> {}
           case Sharing.OfA(Basis basis) -> map.put(SHARED_A, basis.name());
           case Sharing.OfB(Basis basis) -> map.put(SHARED_B, basis.name());
+        }
+        if (module.delta()) {
+          map.put(DELTA, true);
         }
       }
       case Split split -> map.put("parts", split.parts().stream().map(LowRank::toMap).toList());

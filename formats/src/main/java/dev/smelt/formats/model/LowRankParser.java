@@ -21,7 +21,7 @@ final class LowRankParser {
 
   /** In a fixed order, for messages. */
   private static final List<String> MODULE_KEYS =
-      List.of("rank", "transposed", LowRank.SHARED_A, LowRank.SHARED_B);
+      List.of("rank", "transposed", LowRank.SHARED_A, LowRank.SHARED_B, LowRank.DELTA);
 
   private static final List<String> SPLIT_KEYS = List.of("parts", "transposed");
   private static final List<String> PART_KEYS = List.of("name", "rows", "rank");
@@ -79,7 +79,8 @@ final class LowRankParser {
       }
       int rank = rank(entry, where);
       requireKeys(entry, MODULE_KEYS, where);
-      return new Module(rank, transposed(entry, where), sharing(entry, where));
+      boolean delta = flag(entry, LowRank.DELTA, where);
+      return new Module(rank, transposed(entry, where), sharing(entry, where), delta);
     } catch (IllegalArgumentException e) {
       throw corrupt(where, String.valueOf(e.getMessage()));
     }
@@ -148,11 +149,15 @@ final class LowRankParser {
   }
 
   private static boolean transposed(JsonNode entry, String where) {
-    JsonNode transposed = entry.path("transposed");
-    if (!transposed.isMissingNode() && !transposed.isBoolean()) {
-      throw corrupt(where, "transposed must be true or false, found " + transposed);
+    return flag(entry, "transposed", where);
+  }
+
+  private static boolean flag(JsonNode entry, String key, String where) {
+    JsonNode flag = entry.path(key);
+    if (!flag.isMissingNode() && !flag.isBoolean()) {
+      throw corrupt(where, key + " must be true or false, found " + flag);
     }
-    return transposed.asBoolean(false);
+    return flag.asBoolean(false);
   }
 
   /** An entry that says more than is understood would be read wrong. */

@@ -7,7 +7,7 @@ import dev.smelt.formats.model.FactoredTensor.Piece;
 import dev.smelt.formats.model.FactoredTensor.Plain;
 import dev.smelt.formats.model.FactoredTensor.Product;
 
-/** Factors multiplied out in f64. */
+/** Factors multiplied out in f64, and what they change added. */
 public final class DenseWeights {
 
   /** Elements of the dense tensor made at a time where rows can be made one after another. */
@@ -30,6 +30,12 @@ public final class DenseWeights {
   public static double[] of(FactoredTensor tensor, ComputeDevice device) {
     requireFinite(tensor);
     Operands.requireSize(tensor.out(), tensor.in());
+    double[] values = ofPieces(tensor, device);
+    addBase(tensor, 0, values);
+    return values;
+  }
+
+  private static double[] ofPieces(FactoredTensor tensor, ComputeDevice device) {
     try (LinearAlgebra algebra = device.linearAlgebra()) {
       if (tensor.pieces().getFirst() instanceof Product product && tensor.pieces().size() == 1) {
         Matrix w = algebra.multiply(whole(algebra, product.a()), whole(algebra, product.b()));
@@ -84,9 +90,23 @@ public final class DenseWeights {
         product.a().read((long) first * rank, a.length, a);
         try (LinearAlgebra algebra = device.linearAlgebra()) {
           Matrix part = algebra.multiply(algebra.matrix(count, rank, a), b);
-          sink.accept(first * tensor.in(), part.toDoubles());
+          double[] values = part.toDoubles();
+          addBase(tensor, first * tensor.in(), values);
+          sink.accept(first * tensor.in(), values);
         }
       }
+    }
+  }
+
+  /** Adds that part of W₀. */
+  private static void addBase(FactoredTensor tensor, long first, double[] values) {
+    if (tensor.base().isEmpty()) {
+      return;
+    }
+    double[] base = new double[values.length];
+    tensor.base().get().read(first, base.length, base);
+    for (int i = 0; i < values.length; i++) {
+      values[i] += base[i];
     }
   }
 

@@ -35,12 +35,16 @@ final class DenseSource {
   DenseSource(Checkpoint checkpoint, ComputeDevice device) {
     this.device = device;
     checkpoint.tensors().forEach(view -> stored.put(view.name(), view));
-    for (String module : LowRank.of(checkpoint).modules().keySet()) {
-      TensorView bias = stored.remove(LowRank.bias(module));
-      if (bias != null && stored.putIfAbsent(module + ".bias", bias) != null) {
-        throw twice(checkpoint, module + ".bias");
-      }
-    }
+    LowRank.of(checkpoint)
+        .modules()
+        .forEach(
+            (module, entry) -> {
+              TensorView bias = stored.remove(entry.nameOfBias(module));
+              String name = LowRank.denseBias(module);
+              if (bias != null && stored.putIfAbsent(name, bias) != null) {
+                throw twice(checkpoint, name);
+              }
+            });
     for (FactoredTensor tensor : FactoredTensor.of(checkpoint)) {
       String name = tensor.info().name();
       tensor.tensors().forEach(view -> stored.remove(view.name()));
