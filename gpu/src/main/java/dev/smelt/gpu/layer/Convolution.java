@@ -133,4 +133,23 @@ public sealed interface Convolution {
       return a.flat(b.forward(x, tape), tape);
     }
   }
+
+  /**
+   * W = W₀ + A B, never formed.
+   *
+   * @param base with the bias, where there is one
+   * @param change without a bias
+   */
+  record Changed(Dense base, Factored change) implements Convolution {
+
+    @Override
+    public NDArray forward(NDArray x, Tape tape) {
+      return base.forward(x, tape).add(change.forward(x, tape));
+    }
+
+    @Override
+    public NDArray flat(NDArray x, Tape tape) {
+      return base.flat(x, tape).add(change.flat(x, tape));
+    }
+  }
 }

@@ -6,6 +6,7 @@ import ai.djl.ndarray.types.SparseFormat;
 import dev.smelt.gpu.torch.Tensors;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 
 /** Rows of a table [rows, width], by index. */
 public sealed interface Embedding {
@@ -51,7 +52,7 @@ public sealed interface Embedding {
     }
 
     @Override
-    public Linear asOutput(Optional<Parameter> bias) {
+    public Linear.Dense asOutput(Optional<Parameter> bias) {
       return new Linear.Dense(table, Layout.OUT_IN, bias);
     }
 
@@ -86,7 +87,7 @@ public sealed interface Embedding {
     }
 
     @Override
-    public Linear asOutput(Optional<Parameter> bias) {
+    public Linear.Factored asOutput(Optional<Parameter> bias) {
       return new Linear.Factored(
           new Linear.Dense(b, Layout.OUT_IN, Optional.empty()),
           new Linear.Dense(a.table(), Layout.OUT_IN, bias));
@@ -95,6 +96,39 @@ public sealed interface Embedding {
     @Override
     public Map<String, Parameter> holders() {
       return Map.of("ALinear.weight", a.table(), "BLinear.weight", b);
+    }
+  }
+
+  /** A table W₀ + A B that is never formed: rows of both, added. */
+  record Changed(Table base, Factored change) implements Embedding {
+
+    @Override
+    public NDArray forward(NDManager manager, int[] rows, int batch, int length, Tape tape) {
+      // Not in place: on a recording tape the rows of W₀ are a leaf.
+      return base.forward(manager, rows, batch, length, tape)
+          .add(change.forward(manager, rows, batch, length, tape));
+    }
+
+    @Override
+    public long rows() {
+      return base.rows();
+    }
+
+    @Override
+    public long width() {
+      return base.width();
+    }
+
+    @Override
+    public Linear asOutput(Optional<Parameter> bias) {
+      return new Linear.Changed(base.asOutput(bias), change.asOutput(Optional.empty()));
+    }
+
+    @Override
+    public Map<String, Parameter> holders() {
+      Map<String, Parameter> all = new TreeMap<>(base.holders());
+      all.putAll(change.holders());
+      return all;
     }
   }
 }

@@ -42,6 +42,20 @@ public sealed interface Linear {
   }
 
   /**
+   * y = (W₀ xᵀ)ᵀ + b + (x Bᵀ) Aᵀ: a matrix W = W₀ + A B that is never formed.
+   *
+   * @param base with the bias, where there is one
+   * @param change without a bias
+   */
+  record Changed(Dense base, Factored change) implements Linear {
+
+    @Override
+    public NDArray forward(NDArray x, Tape tape) {
+      return base.forward(x, tape).addi(change.forward(x, tape));
+    }
+  }
+
+  /**
    * Several maps of one input whose outputs are those of one: each part has some of the rows of W.
    *
    * @param parts without biases

@@ -107,7 +107,8 @@ public final class Weights {
   /**
    * A linear layer: {@code <module>.weight}, or its factors {@code <module>.BLinear.weight} [r, in]
    * and {@code <module>.ALinear.weight} [out, r], one of which may be a basis of several modules,
-   * or parts of it. Factors and parts are stored [out, in] whatever the layout of the dense matrix.
+   * or both where factors are a change of the matrix, or parts of it. Factors and parts are stored
+   * [out, in] whatever the layout of the dense matrix.
    */
   public Linear linear(String module, long in, long out, Layout layout, Bias bias) {
     if (lowRank.modules().get(prefix + module) instanceof LowRank.Split split) {
@@ -117,19 +118,31 @@ public final class Weights {
     }
     Optional<Factors> factors = factors(module);
     if (factors.isEmpty()) {
-      Parameter weight =
-          switch (layout) {
-            case OUT_IN -> parameter(module + ".weight", out, in);
-            case IN_OUT -> parameter(module + ".weight", in, out);
-          };
-      return new Linear.Dense(weight, layout, bias(module + ".bias", out, bias));
+      return dense(module, in, out, layout, bias);
     }
     long rank = factors.get().rank();
     Parameter b = stored(factors.get().b(), rank, in);
     Parameter a = stored(factors.get().a(), out, rank);
-    return new Linear.Factored(
-        new Linear.Dense(b, Layout.OUT_IN, Optional.empty()),
-        new Linear.Dense(a, Layout.OUT_IN, bias(LowRank.bias(module), out, bias)));
+    boolean delta = factors.get().delta();
+    Linear.Factored product =
+        new Linear.Factored(
+            new Linear.Dense(b, Layout.OUT_IN, Optional.empty()),
+            new Linear.Dense(a, Layout.OUT_IN, factorBias(module, out, bias, delta)));
+    return delta ? new Linear.Changed(dense(module, in, out, layout, bias), product) : product;
+  }
+
+  private Linear.Dense dense(String module, long in, long out, Layout layout, Bias bias) {
+    Parameter weight =
+        switch (layout) {
+          case OUT_IN -> parameter(module + ".weight", out, in);
+          case IN_OUT -> parameter(module + ".weight", in, out);
+        };
+    return new Linear.Dense(weight, layout, bias(module + ".bias", out, bias));
+  }
+
+  /** Of factors that are a change the matrix has the bias. */
+  private Optional<Parameter> factorBias(String module, long out, Bias bias, boolean delta) {
+    return delta ? Optional.empty() : bias(LowRank.bias(module), out, bias);
   }
 
   /**
@@ -137,24 +150,21 @@ public final class Weights {
    *
    * @param a full name of A's tensor
    * @param b full name of B's tensor
+   * @param delta whether they are a change of a matrix that is stored as well
    */
-  private record Factors(String a, String b, long rank) {}
+  private record Factors(String a, String b, long rank, boolean delta) {}
 
   /**
    * Empty where a module has none.
    *
-   * @throws MismatchException when it is stored dense as well, or with a factor of its own in place
-   *     of the one it shares
+   * @throws MismatchException when it is stored dense as well, unless factors are a change, or with
+   *     a factor of its own in place of the one it shares
    */
   private Optional<Factors> factors(String module) {
     String full = prefix + module;
     if (lowRank.modules().get(full) instanceof LowRank.Module listed
-        && listed.sharing().shared().isPresent()) {
-      String basis = listed.sharing().shared().get().name();
-      requireAbsent(module + ".weight", basis);
-      boolean sharesA = listed.sharing() instanceof Sharing.OfA;
-      requireAbsent(sharesA ? LowRank.factorA(module) : LowRank.factorB(module), basis);
-      return Optional.of(new Factors(listed.nameOfA(full), listed.nameOfB(full), listed.rank()));
+        && (listed.delta() || listed.sharing().shared().isPresent())) {
+      return Optional.of(listed(module, listed));
     }
     Optional<TensorView> factor = find(LowRank.factorB(module));
     if (factor.isEmpty()) {
@@ -163,7 +173,27 @@ public final class Weights {
     requireAbsent(module + ".weight", LowRank.factorB(full));
     Shape shape = factor.get().shape();
     long rank = shape.rank() == 0 ? 0 : shape.size(0);
-    return Optional.of(new Factors(LowRank.factorA(full), LowRank.factorB(full), rank));
+    return Optional.of(new Factors(LowRank.factorA(full), LowRank.factorB(full), rank, false));
+  }
+
+  private Factors listed(String module, LowRank.Module entry) {
+    String full = prefix + module;
+    if (entry.delta()) {
+      requireAbsent(LowRank.bias(module), entry.nameOfBias(full));
+    }
+    entry
+        .sharing()
+        .shared()
+        .ifPresent(
+            basis -> {
+              if (!entry.delta()) {
+                requireAbsent(module + ".weight", basis.name());
+              }
+              boolean sharesA = entry.sharing() instanceof Sharing.OfA;
+              requireAbsent(
+                  sharesA ? LowRank.factorA(module) : LowRank.factorB(module), basis.name());
+            });
+    return new Factors(entry.nameOfA(full), entry.nameOfB(full), entry.rank(), entry.delta());
   }
 
   /**
@@ -234,16 +264,25 @@ public final class Weights {
     }
   }
 
-  /** A table, or its factors [rows, r] and [r, width] under the names of a linear layer's. */
+  /**
+   * A table, or its factors [rows, r] and [r, width] under the names of a linear layer's, or both.
+   */
   public Embedding embedding(String module, long rows, long width) {
     Optional<Factors> factors = factors(module);
     if (factors.isEmpty()) {
-      return new Embedding.Table(parameter(module + ".weight", rows, width));
+      return table(module, rows, width);
     }
     long rank = factors.get().rank();
     Parameter a = stored(factors.get().a(), rows, rank);
     Parameter b = stored(factors.get().b(), rank, width);
-    return new Embedding.Factored(new Embedding.Table(a), b);
+    Embedding.Factored product = new Embedding.Factored(new Embedding.Table(a), b);
+    return factors.get().delta()
+        ? new Embedding.Changed(table(module, rows, width), product)
+        : product;
+  }
+
+  private Embedding.Table table(String module, long rows, long width) {
+    return new Embedding.Table(parameter(module + ".weight", rows, width));
   }
 
   public LayerNorm layerNorm(String module, long width, double epsilon) {
@@ -278,23 +317,39 @@ public final class Weights {
       Convolution.Kernel kernel,
       Bias bias,
       ScriptFunctions functions) {
-    long height = kernel.size().get(0);
-    long breadth = kernel.size().get(1);
     Optional<Factors> factors = factors(module);
     if (factors.isEmpty()) {
-      Parameter weight = parameter(module + ".weight", out, in, height, breadth);
-      return new Convolution.Dense(weight, bias(module + ".bias", out, bias), kernel, functions);
+      return dense(module, in, out, kernel, bias, functions);
     }
+    long height = kernel.size().get(0);
+    long breadth = kernel.size().get(1);
     long rank = factors.get().rank();
     Parameter b = stored(factors.get().b(), rank, in, height, breadth);
     Parameter a = stored(factors.get().a(), out, rank, 1, 1);
-    return new Convolution.Factored(
-        new Convolution.Dense(b, Optional.empty(), kernel, functions),
-        new Convolution.Dense(
-            a,
-            bias(LowRank.bias(module), out, bias),
-            Convolution.Kernel.of(new ai.djl.ndarray.types.Shape(1, 1)),
-            functions));
+    boolean delta = factors.get().delta();
+    Convolution.Factored product =
+        new Convolution.Factored(
+            new Convolution.Dense(b, Optional.empty(), kernel, functions),
+            new Convolution.Dense(
+                a,
+                factorBias(module, out, bias, delta),
+                Convolution.Kernel.of(new ai.djl.ndarray.types.Shape(1, 1)),
+                functions));
+    return delta
+        ? new Convolution.Changed(dense(module, in, out, kernel, bias, functions), product)
+        : product;
+  }
+
+  private Convolution.Dense dense(
+      String module,
+      long in,
+      long out,
+      Convolution.Kernel kernel,
+      Bias bias,
+      ScriptFunctions functions) {
+    Parameter weight =
+        parameter(module + ".weight", out, in, kernel.size().get(0), kernel.size().get(1));
+    return new Convolution.Dense(weight, bias(module + ".bias", out, bias), kernel, functions);
   }
 
   /** Where the weights come from, for messages. */
