@@ -2,13 +2,15 @@ package dev.smelt.gpu.plain;
 
 import dev.smelt.formats.Shape;
 import dev.smelt.gpu.plain.TinyModel.Tensor;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 
 /**
  * A tiny model some of whose matrices, tables and kernels are random factors with a basis in
- * common, and what the dense ones are, by the definition.
+ * common, or such a change of what the model has, and what the dense ones are, by the definition.
  */
 public final class Shared {
 
@@ -23,7 +25,8 @@ public final class Shared {
   private final Random random = new Random(55);
   private final TinyModel dense;
   private final Map<String, Names> modules = new LinkedHashMap<>();
-  private final Map<String, Object> entries = new LinkedHashMap<>();
+  private final Set<String> changes = new HashSet<>();
+  private final Map<String, Map<String, Object>> entries = new LinkedHashMap<>();
   private TinyModel stored;
 
   public Shared(TinyModel dense) {
@@ -34,7 +37,7 @@ public final class Shared {
   /** These have the A of that basis in common. */
   public Shared a(int basis, String... sharers) {
     for (String module : sharers) {
-      add(module, "A", basis, new Names(name(basis), module + ".BLinear.weight", turned(module)));
+      add(module, Map.of("A", name(basis)), new Names(name(basis), ownB(module), turned(module)));
     }
     return this;
   }
@@ -42,9 +45,43 @@ public final class Shared {
   /** These have the B of that basis in common. */
   public Shared b(int basis, String... sharers) {
     for (String module : sharers) {
-      add(module, "B", basis, new Names(module + ".ALinear.weight", name(basis), turned(module)));
+      add(module, Map.of("B", name(basis)), new Names(ownA(module), name(basis), turned(module)));
     }
     return this;
+  }
+
+  /** These have both factors to themselves. */
+  public Shared own(String... alone) {
+    for (String module : alone) {
+      add(module, Map.of(), new Names(ownA(module), ownB(module), turned(module)));
+    }
+    return this;
+  }
+
+  /** The products of these, which have factors by now, are changes of what the model has. */
+  public Shared delta(String... changed) {
+    for (String module : changed) {
+      changes.add(module);
+      Map<String, Object> entry = new LinkedHashMap<>(entries.getOrDefault(module, Map.of()));
+      entry.put("delta", true);
+      entries.put(module, entry);
+      stored = stored.withTensor(module + ".weight", dense.tensor(module + ".weight"));
+      if (dense.has(module + ".bias")) {
+        stored =
+            stored
+                .without(module + ".ALinear.bias")
+                .withTensor(module + ".bias", dense.tensor(module + ".bias"));
+      }
+    }
+    return this;
+  }
+
+  private static String ownA(String module) {
+    return module + ".ALinear.weight";
+  }
+
+  private static String ownB(String module) {
+    return module + ".BLinear.weight";
   }
 
   private static String name(int basis) {
@@ -56,9 +93,10 @@ public final class Shared {
     return module.startsWith("transformer.h.");
   }
 
-  private void add(String module, String shared, int basis, Names names) {
+  private void add(String module, Map<String, Object> shared, Names names) {
     modules.put(module, names);
-    Map<String, Object> entry = new LinkedHashMap<>(Map.of("rank", RANK, shared, name(basis)));
+    Map<String, Object> entry = new LinkedHashMap<>(shared);
+    entry.put("rank", RANK);
     if (names.transposed()) {
       entry.put("transposed", true);
     }
@@ -99,6 +137,13 @@ public final class Shared {
       String module = entry.getKey();
       Names names = entry.getValue();
       double[] w = product(changed, names);
+      boolean delta = changes.contains(module);
+      if (delta) {
+        double[] base = changed.tensor(module + ".weight").values();
+        for (int i = 0; i < w.length; i++) {
+          w[i] += base[i];
+        }
+      }
       model =
           model
               .without(names.a())
@@ -106,7 +151,7 @@ public final class Shared {
               .without(module + ".ALinear.bias")
               .withTensor(
                   module + ".weight", new Tensor(dense.tensor(module + ".weight").shape(), w));
-      if (dense.has(module + ".bias")) {
+      if (dense.has(module + ".bias") && !delta) {
         model = model.withTensor(module + ".bias", changed.tensor(module + ".ALinear.bias"));
       }
     }
