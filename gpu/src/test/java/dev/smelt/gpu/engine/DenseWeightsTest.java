@@ -20,6 +20,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -106,6 +107,47 @@ class DenseWeightsTest {
         assertThat(found[j * OUT + i]).isCloseTo(product(i, j), within(TOLERANCE));
       }
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {1, 9, 10, 34, 35, 1000})
+  void addsAProductToWhatItChanges(long block) {
+    float[] base = values(OUT * IN);
+    for (boolean transposed : new boolean[] {false, true}) {
+      FactoredTensor product = whole(view("a", a, OUT, RANK), view("b", b, RANK, IN), transposed);
+      TensorView stored = view("w", base, product.info().shape().sizes().toArray());
+      FactoredTensor changed =
+          new FactoredTensor(product.info(), transposed, Optional.of(stored), product.pieces());
+      double[] expected = new double[OUT * IN];
+      for (int i = 0; i < OUT; i++) {
+        for (int j = 0; j < IN; j++) {
+          int at = transposed ? j * OUT + i : i * IN + j;
+          expected[at] = base[at] + product(i, j);
+        }
+      }
+      double[] read = new double[OUT * IN];
+      DenseWeights.read(
+          changed,
+          TestDevice.get(),
+          block,
+          (first, values) -> System.arraycopy(values, 0, read, (int) first, values.length));
+      assertThat(read).containsExactly(expected, within(TOLERANCE));
+      assertThat(DenseWeights.of(changed, TestDevice.get()))
+          .containsExactly(expected, within(TOLERANCE));
+    }
+  }
+
+  @Test
+  void namesTheChangedMatrixThatIsNotFinite() {
+    float[] base = values(OUT * IN);
+    base[6] = Float.NaN;
+    FactoredTensor product = whole(view("a", a, OUT, RANK), view("b", b, RANK, IN), false);
+    FactoredTensor changed =
+        new FactoredTensor(
+            product.info(), false, Optional.of(view("w", base, OUT, IN)), product.pieces());
+    assertThatThrownBy(() -> DenseWeights.of(changed, TestDevice.get()))
+        .isInstanceOf(NonFiniteException.class)
+        .hasMessageContainingAll("[w]", "index 6");
   }
 
   @Test

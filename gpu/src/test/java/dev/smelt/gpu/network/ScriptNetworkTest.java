@@ -32,6 +32,7 @@ import dev.smelt.gpu.statistics.Estimates;
 import dev.smelt.gpu.statistics.Labels;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -309,7 +310,7 @@ class ScriptNetworkTest {
 
   @Test
   void factorsAndPartsAreMultipliedOut() {
-    assertMultipliedOut(compressed(), COMPRESSED);
+    assertMultipliedOut(compressed(), COMPRESSED, 0);
   }
 
   @Test
@@ -319,15 +320,30 @@ class ScriptNetworkTest {
         tensor ->
             tensor.name().equals("conv.ALinear.weight") ? tensor.renamed("smelt.basis.2") : tensor);
     String entry = "{\"rank\": 1, \"A\": \"smelt.basis.2\"}";
-    assertMultipliedOut(tensors, COMPRESSED.replace("{\"rank\": 1},", entry + ","));
+    assertMultipliedOut(tensors, COMPRESSED.replace("{\"rank\": 1},", entry + ","), 0);
   }
 
-  private void assertMultipliedOut(List<TestTensor> tensors, String list) {
+  @Test
+  void changesAreAddedToWhatTheyChange() {
+    List<TestTensor> tensors = new ArrayList<>(compressed());
+    tensors.replaceAll(
+        tensor -> tensor.name().equals("conv.ALinear.bias") ? tensor.renamed("conv.bias") : tensor);
+    float[] base = new float[18];
+    Arrays.fill(base, 3);
+    tensors.add(TestTensors.f32("conv.weight", Shape.of(2, 1, 3, 3), base));
+    String entry = "{\"rank\": 1, \"delta\": true}";
+    assertMultipliedOut(tensors, COMPRESSED.replace("{\"rank\": 1},", entry + ","), 3);
+  }
+
+  /**
+   * @param base what every element of the kernels' product is added to
+   */
+  private void assertMultipliedOut(List<TestTensor> tensors, String list, double base) {
     Map<String, double[]> weights = TinyScript.values(GIVEN);
     double[] conv = new double[18];
     for (int i = 0; i < 9; i++) {
-      conv[i] = 0.5 * (i + 1);
-      conv[9 + i] = -2.0 * (i + 1);
+      conv[i] = base + 0.5 * (i + 1);
+      conv[9 + i] = base - 2.0 * (i + 1);
     }
     weights.put("conv.weight", conv);
     double[] b = {1, -1, 2, -2, 3, -3, 4, -4};
