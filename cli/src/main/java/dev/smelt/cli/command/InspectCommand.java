@@ -62,6 +62,7 @@ public final class InspectCommand extends SmeltCommand {
       long bytes,
       Map<String, Long> bytesByDtype,
       int factorizedModules,
+      int deltaModules,
       Map<String, String> metadata,
       List<Row> tensors) {}
 
@@ -128,6 +129,7 @@ public final class InspectCommand extends SmeltCommand {
               info.bytes(),
               values.orElse(null)));
     }
+    LowRank lowRank = LowRank.of(checkpoint);
     return new Report(
         path.toString(),
         checkpoint.kind(),
@@ -136,9 +138,17 @@ public final class InspectCommand extends SmeltCommand {
         checkpoint.parameters(),
         checkpoint.bytes(),
         byDtype,
-        LowRank.of(checkpoint).modules().size(),
+        lowRank.modules().size(),
+        deltas(lowRank),
         checkpoint.metadata(),
         rows);
+  }
+
+  private static int deltas(LowRank lowRank) {
+    return (int)
+        lowRank.modules().values().stream()
+            .filter(entry -> entry instanceof LowRank.Module module && module.delta())
+            .count();
   }
 
   private String text(Report report) {
@@ -154,7 +164,11 @@ public final class InspectCommand extends SmeltCommand {
     report.bytesByDtype().forEach((dtype, bytes) -> sizes.add(dtype + " " + Format.bytes(bytes)));
     line(text, "size", Format.bytes(report.bytes()) + " (" + String.join(", ", sizes) + ")");
     if (report.factorizedModules() > 0) {
-      line(text, "factorized", report.factorizedModules() + " modules");
+      String deltas =
+          report.deltaModules() > 0
+              ? ", " + report.deltaModules() + " of them a change of a stored matrix"
+              : "";
+      line(text, "factorized", report.factorizedModules() + " modules" + deltas);
     }
     report.metadata().forEach((key, value) -> line(text, "metadata", key + " = " + value));
     return text.append('\n')

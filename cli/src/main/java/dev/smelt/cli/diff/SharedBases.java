@@ -51,6 +51,9 @@ public final class SharedBases {
       if (lowRank.modules().get(member) instanceof LowRank.Module module) {
         stored.add(module.nameOfA(member));
         stored.add(module.nameOfB(member));
+        if (module.delta()) {
+          stored.add(LowRank.denseWeight(member));
+        }
         rank = module.rank();
         side = module.sharing() instanceof Sharing.OfA ? "output" : "input";
       }

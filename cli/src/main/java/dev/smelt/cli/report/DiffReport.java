@@ -51,7 +51,7 @@ public record DiffReport(
    * @param members their modules
    * @param largestError the largest relative error among them, where all can be compared
    * @param bytesBefore of the dense matrices
-   * @param bytesAfter of the basis and all coefficients
+   * @param bytesAfter of the basis, all coefficients, and matrices that they are a change of
    */
   public record SharedBasis(
       String basis,

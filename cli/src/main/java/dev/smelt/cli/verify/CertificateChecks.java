@@ -147,7 +147,13 @@ public final class CertificateChecks {
       Certificate found = Recertification.of(original, written, pair, metric, device);
       checks.add(
           Check.equal("rank", name, String.valueOf(record.rank()), String.valueOf(pair.rank())));
-      checks.add(close("relative error", name, record.relativeError(), found.relativeError()));
+      boolean delta = pair.factors().delta();
+      if (delta) {
+        checks.add(close("change error", name, record.deltaError(), found.relativeError()));
+      }
+      double share = delta ? Recertification.shareOfChange(original, written, pair) : 1;
+      checks.add(
+          close("relative error", name, record.relativeError(), found.relativeError() * share));
       if (weighted) {
         checks.add(
             close(

@@ -34,6 +34,24 @@ final class Certifier {
     }
   }
 
+  /**
+   * What factors miss of W − W₀, in f64: a difference has fewer digits than what it is one of.
+   *
+   * @param base W₀, stored as the layer's matrix is
+   */
+  Certificate certifyChange(Layer layer, TensorView base, Factors factors) {
+    Layer before =
+        new Layer(layer.checkpoint(), layer.module(), base, layer.transposed(), layer.part());
+    try (LinearAlgebra algebra = device.linearAlgebra()) {
+      return Certificate.of(
+          algebra,
+          algebra.subtract(layer.load(algebra, Precision.F64), before.load(algebra, Precision.F64)),
+          load(algebra, factors.a(), Precision.F64),
+          load(algebra, factors.b(), Precision.F64),
+          metric.weighting(algebra, layer).weighting());
+    }
+  }
+
   /** Factors may be stored more precisely than the matrix was. */
   private static Matrix load(LinearAlgebra algebra, TensorView factor, Precision least) {
     Precision precision = factor.dtype() == DType.F64 ? Precision.F64 : least;

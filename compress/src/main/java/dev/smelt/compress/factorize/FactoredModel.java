@@ -49,6 +49,27 @@ public final class FactoredModel implements Checkpoint {
     record Factored(Layer layer, Factors factors) implements LayerState {}
 
     /**
+     * Factors as a change of another matrix, W = W₀ + A·B.
+     *
+     * @param base W₀ as it will be stored, with the name and shape of the layer's tensor
+     */
+    record Changed(Layer layer, TensorView base, Factors factors) implements LayerState {
+
+      /**
+       * @throws IllegalArgumentException when W₀ is no matrix in place of the layer's
+       */
+      public Changed {
+        boolean fits =
+            base.name().equals(layer.weight().name())
+                && base.shape().equals(layer.weight().shape());
+        if (!fits || layer.part().isPresent()) {
+          throw new IllegalArgumentException(
+              "no change of a whole matrix: " + layer.weight().info() + " of " + base.info());
+        }
+      }
+    }
+
+    /**
      * The matrix itself.
      *
      * @param reason for the user
@@ -97,7 +118,7 @@ public final class FactoredModel implements Checkpoint {
     Set<String> bases = new HashSet<>();
     for (TensorView tensor : dense.tensors()) {
       List<LayerState> states = byWeight.getOrDefault(tensor.name(), List.of());
-      if (states.stream().anyMatch(LayerState.Factored.class::isInstance)) {
+      if (!states.stream().allMatch(LayerState.Dense.class::isInstance)) {
         for (LayerState state : states) {
           place(tensor, state, stored).stream()
               .filter(
@@ -126,6 +147,11 @@ public final class FactoredModel implements Checkpoint {
     return switch (state) {
       case LayerState.Factored(Layer _, Factors factors) ->
           List.of(new Placed(tensor, factors.a()), new Placed(tensor, factors.b()));
+      case LayerState.Changed(Layer _, TensorView base, Factors factors) ->
+          List.of(
+              new Placed(tensor, base),
+              new Placed(tensor, factors.a()),
+              new Placed(tensor, factors.b()));
       // A part beside factors of others.
       case LayerState.Dense(Layer layer, String _) -> {
         Shape shape = Shape.of(layer.out(), layer.in());
@@ -141,9 +167,14 @@ public final class FactoredModel implements Checkpoint {
     SequencedMap<String, LayerState> changed = new LinkedHashMap<>(layers);
     replaced.forEach(
         (module, factors) ->
-            changed.computeIfPresent(
-                module, (name, state) -> new LayerState.Factored(state.layer(), factors)));
+            changed.computeIfPresent(module, (name, state) -> with(state, factors)));
     return new FactoredModel(dense, metric, changed, stored);
+  }
+
+  private static LayerState with(LayerState state, Factors factors) {
+    return state instanceof LayerState.Changed changed
+        ? new LayerState.Changed(changed.layer(), changed.base(), factors)
+        : new LayerState.Factored(state.layer(), factors);
   }
 
   Checkpoint dense() {
@@ -185,10 +216,14 @@ public final class FactoredModel implements Checkpoint {
   }
 
   private static LowRank.Module module(LayerState state) {
-    if (!(state instanceof LayerState.Factored(Layer layer, Factors factors))) {
-      throw new IllegalArgumentException(state.layer().module() + " is dense");
-    }
-    return new LowRank.Module(factors.rank(), layer.transposed(), sharing(factors));
+    return switch (state) {
+      case LayerState.Factored(Layer layer, Factors factors) ->
+          new LowRank.Module(factors.rank(), layer.transposed(), sharing(factors));
+      case LayerState.Changed(Layer layer, TensorView _, Factors factors) ->
+          new LowRank.Module(factors.rank(), layer.transposed(), sharing(factors), true);
+      case LayerState.Dense(Layer layer, String _) ->
+          throw new IllegalArgumentException(layer.module() + " is dense");
+    };
   }
 
   private static Sharing sharing(Factors factors) {

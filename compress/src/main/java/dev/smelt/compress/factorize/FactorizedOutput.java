@@ -84,6 +84,9 @@ public final class FactorizedOutput {
     long before = type.bytes(layer.elements());
     return switch (state) {
       case LayerState.Factored factored -> factored(factored, name, before);
+      case LayerState.Changed _ ->
+          throw new IllegalArgumentException(
+              name + " is a change, which factorising does not make");
       case LayerState.Dense(Layer _, String reason) ->
           TensorRecord.kept(
               name,

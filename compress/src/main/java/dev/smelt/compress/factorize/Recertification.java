@@ -2,6 +2,7 @@ package dev.smelt.compress.factorize;
 
 import dev.smelt.compress.layer.Factors;
 import dev.smelt.compress.layer.Layer;
+import dev.smelt.compress.layer.Values;
 import dev.smelt.compress.lowrank.Certificate;
 import dev.smelt.compress.metric.Metric;
 import dev.smelt.formats.Checkpoint;
@@ -66,6 +67,8 @@ public final class Recertification {
   }
 
   /**
+   * Of W, or where factors are a change, of W − W₀ with the stored W₀.
+   *
    * @param original the dense model
    * @param written its factorised form
    * @throws MismatchException when the factors are not of the original's shape
@@ -92,6 +95,35 @@ public final class Recertification {
           "expected those of " + dense.shape() + ", found " + a.shape() + " and " + b.shape(),
           "compare with the model it was made of");
     }
-    return new Certifier(device, metric).certify(layer, new Factors(a, b));
+    Certifier certifier = new Certifier(device, metric);
+    Factors factors = new Factors(a, b);
+    return pair.factors().delta()
+        ? certifier.certifyChange(layer, base(written, pair, dense), factors)
+        : certifier.certify(layer, factors);
+  }
+
+  /**
+   * What a change is of the matrix: ‖W − W₀‖ / ‖W‖, 0 where both are 0.
+   *
+   * @param original the dense model
+   * @param written with a W₀ for this pair
+   * @throws MismatchException when W₀ has another shape
+   */
+  public static double shareOfChange(Checkpoint original, Checkpoint written, Stored pair) {
+    TensorView dense = original.tensor(pair.whole() + Layer.WEIGHT);
+    double change = Values.distance(dense, base(written, pair, dense));
+    return change == 0 ? 0 : change / Values.norm(dense);
+  }
+
+  private static TensorView base(Checkpoint written, Stored pair, TensorView dense) {
+    TensorView base = written.tensor(LowRank.denseWeight(pair.whole()));
+    if (!base.shape().equals(dense.shape())) {
+      throw new MismatchException(
+          "changed matrix of another shape",
+          written.path() + "|" + base.name(),
+          "expected " + dense.shape() + ", found " + base.shape(),
+          "compare with the model it was made of");
+    }
+    return base;
   }
 }
