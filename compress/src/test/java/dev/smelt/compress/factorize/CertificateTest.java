@@ -309,6 +309,35 @@ class CertificateTest {
     }
   }
 
+  /** W − W₀ = [[3, 4], [6, 8]] and A·B = [[3, 0], [6, 0]]: 4/5 of the change is lost. */
+  @Test
+  void ofAChangeTheChangeIsCertified() {
+    Path dense =
+        TestCheckpoints.file(
+            folder.resolve("dense.safetensors"),
+            List.of(f32("m.weight", Shape.of(2, 2), 103, 106, 4, 108)));
+    List<TestTensor> tensors =
+        List.of(
+            f32("m.weight", Shape.of(2, 2), 100, 100, 0, 100),
+            f32("m.ALinear.weight", Shape.of(2, 1), 1, 2),
+            f32("m.BLinear.weight", Shape.of(1, 2), 3, 0));
+    // Stored [in, out]: the matrix is the transpose of what is stored.
+    String list =
+        "{\"low_rank_modules\": {\"m\": {\"rank\": 1, \"delta\": true, \"transposed\": true}}}";
+    Path written = TestCheckpoints.folder(folder.resolve("written"), list, tensors);
+    try (Checkpoint original = Checkpoint.open(dense);
+        Checkpoint changed = Checkpoint.open(written)) {
+      Recertification.Stored pair = Recertification.pairs(LowRank.of(changed)).getFirst();
+      assertThat(
+              Recertification.of(original, changed, pair, new PlainMetric(), TestDevice.get())
+                  .relativeError())
+          .isCloseTo(4.0 / 5, within(1e-12));
+      double norm = Math.sqrt(103 * 103 + 106 * 106 + 16 + 108 * 108);
+      assertThat(Recertification.shareOfChange(original, changed, pair))
+          .isCloseTo(Math.sqrt(125) / norm, within(1e-12));
+    }
+  }
+
   private static Recertification.Stored stored(String module) {
     return new Recertification.Stored(module, Optional.empty(), new LowRank.Module(6, false));
   }
