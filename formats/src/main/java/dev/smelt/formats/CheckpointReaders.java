@@ -1,6 +1,7 @@
 package dev.smelt.formats;
 
 import dev.smelt.formats.huggingface.SafetensorsCheckpoint;
+import dev.smelt.formats.huggingface.ZooFolder;
 import dev.smelt.formats.peft.Adapter;
 import dev.smelt.formats.storage.Storage;
 import dev.smelt.formats.torch.TorchCheckpoint;
@@ -34,6 +35,13 @@ final class CheckpointReaders {
             path.toString(),
             "it holds changes to a base",
             "give its base with --base, or make a model of both with smelt expand --base");
+      }
+      if (ZooFolder.isFolderOf(path)) {
+        throw new UnsupportedException(
+            "several models, not one",
+            path.toString(),
+            "",
+            "give one of them, such as " + ZooFolder.members(path).getFirst());
       }
       throw new UnsupportedException(
           "no weights found",

@@ -36,7 +36,7 @@ final class WriterFixture {
   }
 
   static Manifest manifest() {
-    return new Manifest(
+    return Manifest.of(
         "0.1.0",
         "merge",
         Map.of("method", "fisher"),
@@ -46,9 +46,6 @@ final class WriterFixture {
             TensorRecord.kept("w", null, 8, 8),
             new TensorRecord(
                 "v", TensorRecord.FACTORIZED, "why", 3, 0.25, 0.125, "gram", 0.5, 0.0625, 16, 8)),
-        null,
-        null,
-        List.of("a note"),
-        List.of());
+        List.of("a note"));
   }
 }

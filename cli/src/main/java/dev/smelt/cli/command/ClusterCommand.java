@@ -1,18 +1,15 @@
 package dev.smelt.cli.command;
 
 import dev.smelt.compress.cluster.ClusterOptions;
-import dev.smelt.compress.cluster.ClusterOptions.Algorithm;
-import dev.smelt.compress.cluster.ClusterOptions.Order;
-import dev.smelt.compress.cluster.ClusteredOutput;
-import dev.smelt.compress.cluster.Grouping;
-import dev.smelt.compress.cluster.ModelClusterer;
-import dev.smelt.compress.cluster.Side;
 import dev.smelt.compress.layer.LayerSelection;
-import dev.smelt.formats.Checkpoint;
-import dev.smelt.formats.CheckpointWriter;
+import dev.smelt.compress.metric.MetricSpec;
+import dev.smelt.compress.sharing.ClusteredModels;
+import dev.smelt.compress.sharing.Grouping;
+import dev.smelt.compress.sharing.ModelClusterer;
+import dev.smelt.compress.sharing.Side;
+import dev.smelt.compress.sharing.ZooModel;
 import dev.smelt.formats.OutputOptions;
 import dev.smelt.formats.UsageException;
-import dev.smelt.formats.manifest.ContentHash;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.gpu.engine.ComputeDevice;
 import java.nio.file.Path;
@@ -21,14 +18,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
-/** Stores matrices of a model in bases that they share. */
+/** Stores matrices of one model or several in bases that they share. */
 @Command(
     name = "cluster",
     description = "Store matrices in bases that they share, within a promised error.",
@@ -38,59 +33,16 @@ import picocli.CommandLine.Parameters;
       "%nExamples:",
       "  smelt cluster model/ -o small/ --max-error 0.3",
       "  smelt cluster model/ -o small/ --max-error 0.3 --algorithm incremental --rank 128"
-          + " --data val.txt"
+          + " --data val.txt",
+      "  smelt cluster base/ a/ b/ c/ --base base/ -o zoo/ --max-error 0.2"
     })
 public final class ClusterCommand extends SmeltCommand {
 
-  @Parameters(paramLabel = "CKPT", description = "The model whose matrices are clustered.")
-  private Path path = Path.of("");
+  @Mixin private ZooMixin zoo = new ZooMixin();
 
-  @Option(
-      names = "--max-error",
-      paramLabel = "E",
-      required = true,
-      description =
-          "Allow every cluster the relative error E, √(Σ‖W−AB‖²/Σ‖W‖²), as written; in [0, 1).")
-  private double maxError;
+  @Mixin private ClusterOptionsMixin how = new ClusterOptionsMixin();
 
-  @Option(
-      names = "--per-block",
-      description = "Promise the error to every matrix, and let every matrix count alike.")
-  private boolean perBlock;
-
-  @Option(
-      names = "--algorithm",
-      paramLabel = "max-norm|residual|incremental|exact",
-      description =
-          "How clusters are found: greedily by one of three bounds, or by exact spectra of unions,"
-              + " merged in pairs (exact).")
-  private Algorithm algorithm = Algorithm.EXACT;
-
-  @Option(
-      names = "--rank",
-      paramLabel = "R",
-      description = "The largest rank of a basis; needed by all algorithms but exact (any).")
-  private @Nullable Integer rank;
-
-  @Option(
-      names = "--order",
-      paramLabel = "norm|residual",
-      description =
-          "In which order matrices are offered to a cluster: rising norm, or rising share outside"
-              + " of the first ones (norm).")
-  private @Nullable Order order;
-
-  @Option(
-      names = "--patience",
-      paramLabel = "N",
-      description = "Stop after N clusters in a row that nothing joined (10).")
-  private @Nullable Integer patience;
-
-  @Option(
-      names = "--oversampling",
-      paramLabel = "P",
-      description = "Of incremental: directions kept beside those of the rank (8).")
-  private @Nullable Integer oversampling;
+  @Mixin private ClusterMetricMixin metric = new ClusterMetricMixin();
 
   /** What {@code --side} takes. */
   enum SideName {
@@ -123,7 +75,8 @@ public final class ClusterCommand extends SmeltCommand {
       paramLabel = "REGEX",
       description =
           "Matrices may share where the captures of REGEX in their modules' names are equal; without"
-              + " captures, all in which it is found (the same matrix of all blocks).")
+              + " captures, all in which it is found (the same matrix of all blocks; of several"
+              + " models, the same matrix of all models).")
   private @Nullable String group;
 
   @Option(
@@ -138,112 +91,88 @@ public final class ClusterCommand extends SmeltCommand {
   @Option(
       names = "--data",
       paramLabel = "D",
-      description = "Measure the loss before and after on " + DataMixin.KINDS)
-  private @Nullable Path data;
+      description =
+          "Measure the loss before and after; of several models once for all, or once per model in"
+              + " order; on "
+              + DataMixin.KINDS)
+  private List<Path> data = new ArrayList<>();
 
-  @Mixin private DataMixin how = new DataMixin();
+  @Mixin private DataMixin dataOptions = new DataMixin();
 
   @Mixin private OutputMixin output = new OutputMixin();
 
   @Override
   protected Result execute() {
-    ClusterOptions what = options();
-    Grouping grouping = group == null ? Grouping.SAME_PLACE : Grouping.of(group);
-    if (data == null) {
-      how.refuseAsUseless("--data");
+    ClusterOptions what = how.get();
+    List<String> names = zoo.names();
+    metric.check(names.size());
+    Grouping grouping =
+        group != null
+            ? Grouping.of(group)
+            : names.size() > 1 ? Grouping.SAME_NAME : Grouping.SAME_PLACE;
+    if (data.isEmpty()) {
+      dataOptions.refuseAsUseless("--data");
+    } else if (data.size() > 1 && data.size() != names.size()) {
+      throw new UsageException(
+          data.size() + " files of data for " + names.size() + " models",
+          "give --data once, or once per model in order");
     }
     OutputOptions target = output.options();
-    target.requireWritable(data == null ? List.of(path) : List.of(path, data));
-    try (Checkpoint checkpoint = Checkpoint.open(path);
+    List<Path> read = new ArrayList<>(zoo.inputs());
+    read.addAll(metric.statistics().files());
+    read.addAll(data);
+    target.requireWritable(read);
+    List<AutoCloseable> opened = new ArrayList<>();
+    try (var _ = new ClosingAll(opened);
         ComputeDevice device = root().openDevice();
         ModelClusterer clusterer = new ModelClusterer(device, what, target, output.dtype())) {
-      String sha256 = ContentHash.of(checkpoint, root().threads());
-      Optional<LossMeter> meter =
-          Optional.ofNullable(data)
-              .map(file -> new LossMeter(how, file, checkpoint, device, root().progress()));
-      ClusteredOutput done =
+      ClusterInputs inputs = ClusterInputs.open(zoo, names, metric, root().threads(), opened);
+      List<LossMeter> meters = meters(inputs.models(), device);
+      ClusteredModels done =
           clusterer.cluster(
-              checkpoint,
+              inputs.models(),
+              inputs.base(),
               new LayerSelection(include, exclude, false),
               grouping,
               side.sides(),
               root().progress());
-      meter.ifPresent(one -> one.record("clustered", done.model()));
-      return write(done, checkpoint, sha256, what, meter, device);
-    }
-  }
-
-  private Result write(
-      ClusteredOutput done,
-      Checkpoint checkpoint,
-      String sha256,
-      ClusterOptions what,
-      Optional<LossMeter> meter,
-      ComputeDevice device) {
-    CheckpointWriter.Content content = done.model().content(output.dtype());
-    try (CheckpointWriter writer = CheckpointWriter.create(output.options(), content)) {
-      done.model().write(writer);
-      Manifest manifest =
-          writer.commit(
-              Manifests.of(
-                      "cluster",
-                      parameters(what, device),
-                      List.of(Manifests.model(checkpoint, sha256)),
-                      List.of(checkpoint),
-                      content,
-                      done.records(),
-                      done.model().notes())
-                  .withClusters(done.clusters())
-                  .withMeasured(meter.map(LossMeter::measured).orElse(List.of())));
+      for (int i = 0; i < meters.size(); i++) {
+        meters.get(i).record("clustered", done.models().get(i));
+      }
+      List<Manifest.Measured> measured =
+          meters.stream().flatMap(meter -> meter.measured().stream()).toList();
+      ClusterOutput writer =
+          new ClusterOutput(zoo.isZoo(), target, parameters(names, inputs.spec(), device));
+      Manifest manifest = writer.write(done, inputs, measured);
       int width = root().console().width();
-      return Result.of(manifest, () -> ManifestText.of(manifest, output.options().target(), width));
+      return Result.of(manifest, () -> ManifestText.of(manifest, target.target(), width));
     }
   }
 
-  private ClusterOptions options() {
-    boolean exact = algorithm == Algorithm.EXACT;
-    if (!exact && rank == null) {
-      throw new UsageException("--algorithm " + algorithm + " needs a rank", "give --rank");
+  private List<LossMeter> meters(List<ZooModel> models, ComputeDevice device) {
+    List<LossMeter> meters = new ArrayList<>();
+    for (int i = 0; i < models.size() && !data.isEmpty(); i++) {
+      meters.add(
+          new LossMeter(
+              zoo.isZoo() ? models.get(i).name() : null,
+              dataOptions,
+              data.get(data.size() == 1 ? 0 : i),
+              models.get(i).checkpoint(),
+              device,
+              root().progress()));
     }
-    refuse("--order", order, exact, "with --algorithm exact");
-    refuse("--patience", patience, exact, "with --algorithm exact");
-    refuse(
-        "--oversampling",
-        oversampling,
-        algorithm != Algorithm.INCREMENTAL,
-        "without --algorithm incremental");
-    return new ClusterOptions(
-        algorithm,
-        rank == null ? Integer.MAX_VALUE : rank,
-        maxError,
-        order == null ? Order.NORM : order,
-        patience == null ? ClusterOptions.PATIENCE : patience,
-        oversampling == null ? ClusterOptions.OVERSAMPLING : oversampling,
-        perBlock);
+    return meters;
   }
 
-  private static void refuse(String option, @Nullable Object value, boolean useless, String why) {
-    if (useless && value != null) {
-      throw new UsageException(option + " has no effect " + why, "leave it out");
-    }
-  }
-
-  private Map<String, Object> parameters(ClusterOptions what, ComputeDevice device) {
+  private Map<String, Object> parameters(
+      List<String> names, MetricSpec spec, ComputeDevice device) {
     Map<String, Object> parameters = new LinkedHashMap<>();
-    parameters.put("metric", "plain");
-    parameters.put("algorithm", what.algorithm().toString());
-    parameters.put("maxError", what.maxError());
-    parameters.put("perBlock", what.perBlock());
-    if (rank != null) {
-      parameters.put("rank", rank);
+    parameters.put("metric", spec.kind().toString());
+    Double damping = spec.damping();
+    if (damping != null) {
+      parameters.put("damping", damping);
     }
-    if (what.algorithm() != Algorithm.EXACT) {
-      parameters.put("order", what.order().toString());
-      parameters.put("patience", what.patience());
-    }
-    if (what.algorithm() == Algorithm.INCREMENTAL) {
-      parameters.put("oversampling", what.oversampling());
-    }
+    how.describe(parameters);
     parameters.put("side", side.toString());
     if (group != null) {
       parameters.put("group", group);
@@ -251,9 +180,12 @@ public final class ClusterCommand extends SmeltCommand {
     parameters.put("include", include);
     parameters.put("exclude", exclude);
     output.dtype().ifPresent(dtype -> parameters.put("dtype", dtype.label()));
-    if (data != null) {
-      parameters.put("data", data.toString());
-      parameters.putAll(how.given());
+    if (zoo.isZoo()) {
+      parameters.put("names", names);
+    }
+    if (!data.isEmpty()) {
+      parameters.put("data", data.stream().map(Path::toString).toList());
+      parameters.putAll(dataOptions.given());
     }
     parameters.put("threads", root().threads());
     parameters.put("device", device.description());

@@ -195,7 +195,7 @@ public final class DeltaCommand extends SmeltCommand {
   private void requireWritable(Path folder) {
     List<Path> inputs = new ArrayList<>(paths);
     inputs.add(base);
-    inputs.addAll(metric.files());
+    inputs.addAll(metric.statistics().files());
     for (Path input : inputs) {
       if (Storage.local().isInside(input, folder)) {
         throw new UsageException(
@@ -218,11 +218,11 @@ public final class DeltaCommand extends SmeltCommand {
     try (var _ = new ClosingAll(opened);
         Checkpoint model = Checkpoint.open(paths.get(i))) {
       String sha256 = ContentHash.of(model, root().threads());
-      Optional<Statistics> statistics = metric.file(i).map(Statistics::open);
+      Optional<Statistics> statistics = metric.statistics().file(i).map(Statistics::open);
       statistics.ifPresent(
           file -> {
             opened.add(file);
-            requireModel(file, sha256, baseSha256);
+            metric.statistics().requireModel(file, sha256, Optional.of(baseSha256));
           });
       MetricSpec spec = metric.of(statistics);
       DeltaOptions options =
@@ -242,9 +242,12 @@ public final class DeltaCommand extends SmeltCommand {
           List<Manifest.Input> inputs = new ArrayList<>();
           inputs.add(Manifests.model(model, sha256));
           inputs.add(new Manifest.Input("base", base.toString(), original.bytes(), baseSha256));
-          metric.file(i).ifPresent(file -> inputs.add(Manifests.file("statistics", file)));
+          metric
+              .statistics()
+              .file(i)
+              .ifPresent(file -> inputs.add(Manifests.file("statistics", file)));
           return writer.commit(
-              new Manifest(
+              Manifest.of(
                   Version.text(),
                   NAME,
                   parameters(spec, device, type),
@@ -252,20 +255,9 @@ public final class DeltaCommand extends SmeltCommand {
                   new Manifest.Totals(
                       model.bytes(), content.bytes(), model.parameters(), content.parameters()),
                   delta.records(),
-                  null,
-                  null,
-                  delta.notes(),
-                  List.of()));
+                  delta.notes()));
         }
       }
-    }
-  }
-
-  /** Statistics of the base weight its matrices as well. */
-  private void requireModel(Statistics statistics, String modelSha256, String baseSha256) {
-    Optional<String> made = statistics.provenance().modelSha256();
-    if (!metric.anyModel() && !made.equals(Optional.of(baseSha256))) {
-      statistics.requireModel(modelSha256);
     }
   }
 

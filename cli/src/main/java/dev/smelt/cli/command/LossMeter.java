@@ -11,10 +11,12 @@ import dev.smelt.gpu.network.Network;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Measures one model after another on the same data. */
 final class LossMeter {
 
+  private final @Nullable String name;
   private final DataMixin how;
   private final Path data;
   private final ComputeDevice device;
@@ -26,6 +28,20 @@ final class LossMeter {
    * @param dense which the data are made ready for
    */
   LossMeter(DataMixin how, Path data, Checkpoint dense, ComputeDevice device, Progress progress) {
+    this(null, how, data, dense, device, progress);
+  }
+
+  /**
+   * @param name of the model, where there are several
+   */
+  LossMeter(
+      @Nullable String name,
+      DataMixin how,
+      Path data,
+      Checkpoint dense,
+      ComputeDevice device,
+      Progress progress) {
+    this.name = name;
     this.how = how;
     this.data = data;
     this.device = device;
@@ -67,6 +83,7 @@ final class LossMeter {
     Evaluation found = Evaluator.evaluate(network, dataset, how.batch(), progress);
     return new Measured(
         stage,
+        name,
         data.toString(),
         model.bytes(),
         found.loss(),

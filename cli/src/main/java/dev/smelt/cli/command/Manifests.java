@@ -43,17 +43,7 @@ final class Manifests {
     }
     Totals totals =
         new Totals(before.bytes(), after.bytes(), before.parameters(), after.parameters());
-    return new Manifest(
-        Version.text(),
-        command,
-        parameters,
-        inputs,
-        totals,
-        tensors,
-        null,
-        null,
-        allNotes,
-        List.of());
+    return Manifest.of(Version.text(), command, parameters, inputs, totals, tensors, allNotes);
   }
 
   static Input model(Checkpoint checkpoint, String sha256) {

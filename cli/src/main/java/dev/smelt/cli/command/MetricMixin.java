@@ -19,6 +19,8 @@ final class MetricMixin {
 
   @Mixin private MetricOptions options = new MetricOptions();
 
+  @Mixin private FisherSide side = new FisherSide();
+
   @Option(
       names = "--stats",
       paramLabel = "FILE",
@@ -48,7 +50,8 @@ final class MetricMixin {
 
   /** What can be said before any file is opened. */
   void check() {
-    options.check(stats != null, anyModel, "give --stats FILE; smelt fisher computes it");
+    options.check(
+        side.get(), stats != null, anyModel, "give --stats FILE; smelt fisher computes it");
   }
 
   /**
@@ -56,7 +59,7 @@ final class MetricMixin {
    */
   Chosen open(String modelSha256) {
     if (stats == null) {
-      MetricSpec spec = options.of(Optional.empty());
+      MetricSpec spec = options.of(side.get(), Optional.empty());
       return new Chosen(spec, spec.metric(Optional.empty()), Optional.empty());
     }
     Statistics statistics = Statistics.open(stats);
@@ -65,7 +68,7 @@ final class MetricMixin {
         statistics.requireModel(modelSha256);
       }
       Optional<Statistics> opened = Optional.of(statistics);
-      MetricSpec spec = options.of(opened);
+      MetricSpec spec = options.of(side.get(), opened);
       return new Chosen(spec, spec.metric(opened), opened);
     } catch (RuntimeException e) {
       statistics.close();

@@ -22,12 +22,6 @@ final class MetricOptions {
   private @Nullable Kind kind;
 
   @Option(
-      names = "--side",
-      paramLabel = "input|output|both",
-      description = "Weights of --metric fisher: sums over outputs, inputs or both (input).")
-  private @Nullable Side side;
-
-  @Option(
       names = "--damping",
       paramLabel = "D",
       description =
@@ -38,32 +32,31 @@ final class MetricOptions {
   /**
    * What can be said before any file is opened.
    *
+   * @param side of {@link Kind#FISHER}, if it was named
    * @param hasStatistics whether there are statistics
    * @param anyModel whether those of another model are accepted
    * @param advice how to give statistics
    * @throws UsageException when options do not go together
    */
-  void check(boolean hasStatistics, boolean anyModel, String advice) {
+  void check(@Nullable Side side, boolean hasStatistics, boolean anyModel, String advice) {
     if (!hasStatistics) {
       if (kind != null && kind != Kind.PLAIN) {
         throw new UsageException("--metric " + kind + " needs statistics", advice);
       }
-      MetricSpec.of(Kind.PLAIN, side, damping);
-      refuse("--any-model", anyModel, "without --stats");
+      var _ = MetricSpec.of(Kind.PLAIN, side, damping);
+      Useless.refuse("--any-model", anyModel, "without --stats");
     } else if (kind != null) {
-      MetricSpec.of(kind, side, damping);
-      refuse("--stats", kind == Kind.PLAIN, "with --metric plain");
+      var _ = MetricSpec.of(kind, side, damping);
+      Useless.refuse("--stats", kind == Kind.PLAIN, "with --metric plain");
     }
   }
 
-  private static void refuse(String option, boolean given, String why) {
-    if (given) {
-      throw new UsageException(option + " has no effect " + why, "leave it out");
-    }
-  }
-
-  /** The metric that was named, or the best that the statistics allow. */
-  MetricSpec of(Optional<Statistics> statistics) {
+  /**
+   * The metric that was named, or the best that the statistics allow.
+   *
+   * @param side as of {@link #check}
+   */
+  MetricSpec of(@Nullable Side side, Optional<Statistics> statistics) {
     Kind chosen = kind == null ? statistics.map(MetricSpec::bestFor).orElse(Kind.PLAIN) : kind;
     return MetricSpec.of(chosen, side, damping);
   }

@@ -45,17 +45,14 @@ record Extraction(Path adapter, List<TensorRecord> records, List<String> notes) 
         AdapterWriter writer = AdapterWriter.create(target, false, delta.content("base"))) {
       delta.write(writer);
       writer.commit(
-          new Manifest(
+          Manifest.of(
               "test",
               "delta",
               Map.of(),
               List.of(),
               new Manifest.Totals(0, 0, 0, 0),
               delta.records(),
-              null,
-              null,
-              delta.notes(),
-              List.of()));
+              delta.notes()));
       return new Extraction(target, delta.records(), delta.notes());
     }
   }

@@ -3,23 +3,14 @@ package dev.smelt.formats.huggingface;
 import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.OutputOptions;
 import dev.smelt.formats.StorageException;
-import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.UsageException;
-import dev.smelt.formats.manifest.Hashing;
 import dev.smelt.formats.manifest.Manifest;
-import dev.smelt.formats.manifest.Manifest.WrittenFile;
-import dev.smelt.formats.safetensors.SafetensorsWriter;
 import dev.smelt.formats.safetensors.TensorSlot;
 import dev.smelt.formats.storage.Staging;
 import dev.smelt.formats.storage.Storage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
 
 /** Writes a Hugging Face folder, or one safetensors file with its manifest beside it. */
 public final class SafetensorsOutput implements CheckpointWriter {
@@ -29,15 +20,12 @@ public final class SafetensorsOutput implements CheckpointWriter {
 
   private final OutputOptions options;
   private final Staging staging;
-  private final List<SafetensorsWriter> writers = new ArrayList<>();
-  private final Map<String, TensorSlot> slots = new HashMap<>();
-
-  /** Files in the order in which they are listed: weights, index, config, texts, side files. */
-  private final List<String> names = new ArrayList<>();
+  private final FolderOutput files;
 
   private SafetensorsOutput(OutputOptions options, Staging staging) {
     this.options = options;
     this.staging = staging;
+    this.files = new FolderOutput(staging, "");
   }
 
   /** See {@link CheckpointWriter#create}. */
@@ -73,31 +61,19 @@ public final class SafetensorsOutput implements CheckpointWriter {
   }
 
   private void begin(Content content) {
-    requireSpace(content.bytes());
-    Map<String, String> metadata = new TreeMap<>(content.metadata());
-    metadata.put("format", "pt");
+    requireSpace(staging, options, content.bytes());
     if (options.isSingleFile()) {
-      addWeights(fileName(), content.tensors(), metadata);
-      return;
+      files.beginFile(fileName(), content);
+    } else {
+      files.beginFolder(content, options.shardBytes());
     }
-    List<List<TensorInfo>> shards = shards(content.tensors());
-    List<String> files = ShardIndex.names(shards.size());
-    Map<String, String> shardOf = new TreeMap<>();
-    for (int i = 0; i < shards.size(); i++) {
-      addWeights(files.get(i), shards.get(i), metadata);
-      for (TensorInfo info : shards.get(i)) {
-        shardOf.put(info.name(), files.get(i));
-      }
-    }
-    if (shards.size() > 1) {
-      addText(ShardIndex.FILE, ShardIndex.write(content.bytes(), content.parameters(), shardOf));
-    }
-    content.config().ifPresent(config -> addText(WeightsFolder.CONFIG, config.toJson()));
-    content.texts().forEach(this::addText);
-    content.sideFiles().forEach(this::addCopy);
   }
 
-  private void requireSpace(long bytes) {
+  /**
+   * @param bytes of weights that will be written
+   * @throws StorageException when the disk has not the space
+   */
+  static void requireSpace(Staging staging, OutputOptions options, long bytes) {
     try {
       long free = Files.getFileStore(staging.file(".")).getUsableSpace();
       long needed = bytes + (long) (bytes * SPACE_RESERVE);
@@ -113,40 +89,6 @@ public final class SafetensorsOutput implements CheckpointWriter {
     }
   }
 
-  private List<List<TensorInfo>> shards(List<TensorInfo> tensors) {
-    List<List<TensorInfo>> shards = new ArrayList<>();
-    List<TensorInfo> shard = new ArrayList<>();
-    long bytes = 0;
-    for (TensorInfo info : tensors) {
-      if (!shard.isEmpty() && bytes + info.bytes() > options.shardBytes()) {
-        shards.add(shard);
-        shard = new ArrayList<>();
-        bytes = 0;
-      }
-      shard.add(info);
-      bytes += info.bytes();
-    }
-    shards.add(shard);
-    return shards;
-  }
-
-  private void addWeights(String name, List<TensorInfo> tensors, Map<String, String> metadata) {
-    SafetensorsWriter writer = new SafetensorsWriter(staging.file(name), tensors, metadata);
-    writers.add(writer);
-    slots.putAll(writer.slots());
-    names.add(name);
-  }
-
-  private void addText(String name, String text) {
-    staging.write(name, text);
-    names.add(name);
-  }
-
-  private void addCopy(Path file) {
-    staging.copy(file);
-    names.add(String.valueOf(file.getFileName()));
-  }
-
   private String fileName() {
     return String.valueOf(options.target().getFileName());
   }
@@ -157,23 +99,14 @@ public final class SafetensorsOutput implements CheckpointWriter {
 
   @Override
   public TensorSlot slot(String name) {
-    TensorSlot slot = slots.get(name);
-    if (slot == null) {
-      throw new IllegalArgumentException("no slot planned for " + name);
-    }
-    return slot;
+    return files.slot(name);
   }
 
   @Override
   public Manifest commit(Manifest manifest) {
-    finishWeights();
-    List<WrittenFile> written = new ArrayList<>();
-    for (String name : names) {
-      Path file = staging.file(name);
-      written.add(new WrittenFile(name, Storage.local().size(file), Hashing.sha256(file)));
-    }
-    Manifest complete = manifest.withFiles(written);
-    addText(manifestName(), complete.toJson());
+    files.finish();
+    Manifest complete = manifest.withFiles(files.written());
+    staging.write(manifestName(), complete.toJson());
     if (options.isSingleFile()) {
       staging.commitFiles(manifestName(), fileName());
     } else {
@@ -184,7 +117,7 @@ public final class SafetensorsOutput implements CheckpointWriter {
 
   @Override
   public void commitWithoutManifest() {
-    finishWeights();
+    files.finish();
     if (options.isSingleFile()) {
       staging.commitFiles(fileName());
     } else {
@@ -192,21 +125,10 @@ public final class SafetensorsOutput implements CheckpointWriter {
     }
   }
 
-  private void finishWeights() {
-    for (TensorSlot slot : slots.values()) {
-      if (!slot.isComplete()) {
-        throw new IllegalStateException("tensor not completely written: " + slot.info().name());
-      }
-    }
-    writers.forEach(SafetensorsWriter::close);
-  }
-
   @Override
   public void close() {
-    try {
-      writers.forEach(SafetensorsWriter::close);
-    } finally {
-      staging.close();
+    try (staging) {
+      files.close();
     }
   }
 }

@@ -73,9 +73,11 @@ public record ShardIndex(Map<String, String> shardOf, String where) {
 
   /** {@code model-00002-of-00005.safetensors}, as the Hub names shards. */
   static List<String> names(int shards) {
-    if (shards == 1) {
-      return List.of("model.safetensors");
-    }
+    return shards == 1 ? List.of("model.safetensors") : numberedNames(shards);
+  }
+
+  /** Names beside which loaders look for an index, however many there are. */
+  static List<String> numberedNames(int shards) {
     return java.util.stream.IntStream.rangeClosed(1, shards)
         .mapToObj(shard -> String.format("model-%05d-of-%05d.safetensors", shard, shards))
         .toList();

@@ -20,7 +20,9 @@ import org.jspecify.annotations.Nullable;
  * @param parameters its options as they took effect, defaults included
  * @param inputs everything that was read, in the order given
  * @param totals sizes of the model before and after
- * @param tensors what was done to each tensor of the input, in the input's order
+ * @param models of a zoo, in the order given; null of a single model
+ * @param tensors what was done to each tensor of the input, in the input's order; of several models
+ *     names begin with {@code <model>/}
  * @param clusters matrices that share a basis; null where none do
  * @param measured what models made on the way achieve on data, in the order in which they were
  *     made; null where no data were given
@@ -33,6 +35,7 @@ public record Manifest(
     @JsonProperty(required = true) Map<String, Object> parameters,
     @JsonProperty(required = true) List<Input> inputs,
     @JsonProperty(required = true) Totals totals,
+    @Nullable List<ModelRecord> models,
     @JsonProperty(required = true) List<TensorRecord> tensors,
     @Nullable List<ClusterRecord> clusters,
     @Nullable List<Measured> measured,
@@ -48,6 +51,7 @@ public record Manifest(
   public Manifest {
     parameters = Collections.unmodifiableMap(new LinkedHashMap<>(parameters));
     inputs = List.copyOf(inputs);
+    models = models == null || models.isEmpty() ? null : List.copyOf(models);
     tensors = List.copyOf(tensors);
     clusters = clusters == null || clusters.isEmpty() ? null : List.copyOf(clusters);
     measured = measured == null || measured.isEmpty() ? null : List.copyOf(measured);
@@ -56,20 +60,31 @@ public record Manifest(
   }
 
   /**
-   * @param role "model" or "statistics"
+   * @param role "model", "base" or "statistics"
    * @param path as given by the user
    * @param sha256 of the content: {@link ContentHash} of checkpoints, of the bytes of other files
    */
   public record Input(String role, String path, long bytes, String sha256) {}
 
   /**
-   * @param stage what was measured: "dense", "factors", "refined", "tuned"
+   * One of several models that are written together.
+   *
+   * @param name of its folder
+   * @param bytesBefore of its tensors
+   * @param bytesOwn of the tensors in its own folder
+   */
+  public record ModelRecord(String name, long bytesBefore, long bytesOwn) {}
+
+  /**
+   * @param stage what was measured: "dense", "factors", "refined", "tuned", "clustered"
+   * @param model which of several models; null where there is one
    * @param bytes of all tensors of that model
    * @param loss nats per token predicted, or per example for classifiers
    * @param perplexity e^loss, where tokens are predicted
    */
   public record Measured(
       String stage,
+      @Nullable String model,
       String data,
       long bytes,
       double loss,
@@ -101,21 +116,50 @@ public record Manifest(
     return Json.write(this);
   }
 
+  /** A manifest of one model, before it is written. */
+  public static Manifest of(
+      String smelt,
+      String command,
+      Map<String, Object> parameters,
+      List<Input> inputs,
+      Totals totals,
+      List<TensorRecord> tensors,
+      List<String> notes) {
+    return new Manifest(
+        smelt, command, parameters, inputs, totals, null, tensors, null, null, notes, List.of());
+  }
+
+  /** The same manifest of a zoo. */
+  public Manifest withModels(List<ModelRecord> all) {
+    return new Manifest(
+        smelt, command, parameters, inputs, totals, all, tensors, clusters, measured, notes, files);
+  }
+
   /** The same manifest with measurements. */
   public Manifest withMeasured(List<Measured> found) {
     return new Manifest(
-        smelt, command, parameters, inputs, totals, tensors, clusters, found, notes, files);
+        smelt, command, parameters, inputs, totals, models, tensors, clusters, found, notes, files);
   }
 
   /** The same manifest with clusters. */
   public Manifest withClusters(List<ClusterRecord> found) {
     return new Manifest(
-        smelt, command, parameters, inputs, totals, tensors, found, measured, notes, files);
+        smelt, command, parameters, inputs, totals, models, tensors, found, measured, notes, files);
   }
 
   /** The same manifest, listing what was written. */
   public Manifest withFiles(List<WrittenFile> written) {
     return new Manifest(
-        smelt, command, parameters, inputs, totals, tensors, clusters, measured, notes, written);
+        smelt,
+        command,
+        parameters,
+        inputs,
+        totals,
+        models,
+        tensors,
+        clusters,
+        measured,
+        notes,
+        written);
   }
 }

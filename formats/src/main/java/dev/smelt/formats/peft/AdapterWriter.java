@@ -65,7 +65,7 @@ public final class AdapterWriter implements AutoCloseable {
     addText(AdapterConfig.FILE, content.config().toJson());
     content.model().ifPresent(model -> addText(WeightsFolder.CONFIG, model.toJson()));
     for (Path file : content.sideFiles()) {
-      staging.copy(file);
+      staging.copy(file, String.valueOf(file.getFileName()));
       names.add(String.valueOf(file.getFileName()));
     }
   }

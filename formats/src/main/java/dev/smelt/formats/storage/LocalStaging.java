@@ -90,9 +90,18 @@ final class LocalStaging implements Staging {
   }
 
   @Override
-  public void copy(Path source) {
+  public void makeFolder(String name) {
     try {
-      Files.copy(source, file(String.valueOf(source.getFileName())));
+      Files.createDirectory(file(name));
+    } catch (IOException e) {
+      throw new StorageException("cannot write", file(name), e);
+    }
+  }
+
+  @Override
+  public void copy(Path source, String name) {
+    try {
+      Files.copy(source, file(name));
     } catch (IOException e) {
       throw new StorageException("cannot copy", source, e);
     }

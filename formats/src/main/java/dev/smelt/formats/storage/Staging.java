@@ -15,8 +15,11 @@ public interface Staging extends AutoCloseable {
   /** Writes a small file of the output. */
   void write(String name, String text);
 
-  /** Copies a file into the output, under its own name. */
-  void copy(Path file);
+  /** Makes a folder inside the output; names of its files begin with {@code <name>/}. */
+  void makeFolder(String name);
+
+  /** Copies a file into the output as file {@code name}. */
+  void copy(Path file, String name);
 
   /** Makes the staged folder the target folder. */
   void commitFolder();

@@ -40,6 +40,7 @@ class ManifestTest {
             parameters,
             List.of(new Input("model", "größe/x", 1L << 40, "00")),
             new Totals(4, 3, 2, 1),
+            List.of(new Manifest.ModelRecord("m", 4, 3)),
             List.of(
                 TensorRecord.kept("w", null, 8, 8),
                 TensorRecord.dropped("d", "why", 8),
@@ -47,8 +48,18 @@ class ManifestTest {
                     "f", TensorRecord.FACTORIZED, null, 3, 1e-9, 0.1, "svd", null, 2e-3, 16, 8)),
             List.of(
                 new ClusterRecord(
-                    "smelt.basis.0", "input", List.of("a", "b"), 2, 0.1, 0, 0.2, 64, 24)),
-            List.of(new Measured("dense", "d.txt", 8, 1.5, Math.exp(1.5), 0.25)),
+                    "smelt.basis.0",
+                    "input",
+                    List.of("m/a", "m/b"),
+                    List.of("n/a"),
+                    2,
+                    0.1,
+                    0.2,
+                    0,
+                    0.2,
+                    64,
+                    24)),
+            List.of(new Measured("dense", "m", "d.txt", 8, 1.5, Math.exp(1.5), 0.25)),
             List.of("note"),
             List.of());
     Manifest written = manifest.withFiles(List.of(new WrittenFile("m", 3, "ff")));

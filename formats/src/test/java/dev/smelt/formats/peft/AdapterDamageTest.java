@@ -70,15 +70,12 @@ class AdapterDamageTest {
       }
       Manifest manifest =
           writer.commit(
-              new Manifest(
+              Manifest.of(
                   "test",
                   "delta",
                   Map.of(),
                   List.of(),
                   new Manifest.Totals(0, 0, 0, 0),
-                  List.of(),
-                  null,
-                  List.of(),
                   List.of(),
                   List.of()));
       assertThat(manifest.files())

@@ -1,4 +1,4 @@
-package dev.smelt.compress.cluster;
+package dev.smelt.compress.sharing;
 
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.formats.UsageException;
@@ -18,6 +18,9 @@ public record Grouping(Optional<Pattern> pattern) {
 
   /** The same matrix of all blocks of a network. */
   public static final Grouping SAME_PLACE = new Grouping(Optional.empty());
+
+  /** The same matrix of several models. */
+  public static final Grouping SAME_NAME = of("(.*)");
 
   private static final Pattern NUMBER = Pattern.compile("(?<=^|\\.)[0-9]+(?=\\.|$)");
 

@@ -1,4 +1,4 @@
-package dev.smelt.compress.cluster;
+package dev.smelt.compress.sharing;
 
 import java.util.Locale;
 

@@ -1,0 +1,187 @@
+package dev.smelt.compress.sharing;
+
+import dev.smelt.compress.cluster.Block;
+import dev.smelt.compress.cluster.Cluster;
+import dev.smelt.compress.cluster.ClusterOptions;
+import dev.smelt.compress.cluster.Clusterer;
+import dev.smelt.compress.layer.Layer;
+import dev.smelt.compress.layer.LayerSelection;
+import dev.smelt.compress.layer.StoredTensors;
+import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.DType;
+import dev.smelt.formats.OutputOptions;
+import dev.smelt.formats.Progress;
+import dev.smelt.formats.UsageException;
+import dev.smelt.formats.model.Basis;
+import dev.smelt.formats.model.LowRank;
+import dev.smelt.formats.storage.Scratch;
+import dev.smelt.formats.storage.Storage;
+import dev.smelt.gpu.engine.ComputeDevice;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+
+/**
+ * Clusters the matrices of one model, or of several: within each group by a common side; who is in
+ * no cluster becomes factors of its own within the same error, or stays dense, whichever is
+ * smaller. What is made lies on the disk of the output until this is closed.
+ */
+public final class ModelClusterer implements AutoCloseable {
+
+  private final ComputeDevice device;
+  private final ClusterOptions options;
+  private final Path place;
+  private final Scratch scratch;
+  private final StoredTensors stored;
+
+  /**
+   * @param output beside which it is kept
+   * @param dtype of all floats; absent: each as it was
+   */
+  public ModelClusterer(
+      ComputeDevice device, ClusterOptions options, OutputOptions output, Optional<DType> dtype) {
+    this.device = device;
+    this.options = options;
+    this.place = output.target();
+    this.scratch = Storage.local().scratch(place);
+    this.stored = new StoredTensors(scratch, place, dtype);
+  }
+
+  /** Matrices that may share, and on which side they do. */
+  private record Candidates(List<Subject> subjects, Side side, List<Cluster> clusters) {
+
+    List<Subject> members(Cluster cluster) {
+      return cluster.members().stream().map(subjects::get).toList();
+    }
+
+    long saved() {
+      long saved = 0;
+      for (Cluster cluster : clusters) {
+        List<LayerBlock> blocks =
+            members(cluster).stream().map(subject -> new LayerBlock(subject, side)).toList();
+        long rows = blocks.getFirst().rows();
+        long columns = blocks.stream().mapToLong(LayerBlock::columns).sum();
+        saved += rows * columns - cluster.rank() * (rows + columns);
+      }
+      return saved;
+    }
+  }
+
+  /**
+   * @param models one, or several
+   * @param base where models share what they changed of it
+   * @param sides on which matrices may share; where there are two, each group takes the one that
+   *     saves more elements
+   * @throws UsageException when there is nothing to cluster
+   */
+  public ClusteredModels cluster(
+      List<ZooModel> models,
+      Optional<Checkpoint> base,
+      LayerSelection selection,
+      Grouping grouping,
+      List<Side> sides,
+      Progress progress) {
+    models.forEach(model -> LowRank.requireDense(model.checkpoint()));
+    base.ifPresent(LowRank::requireDense);
+    List<List<Layer>> layers =
+        models.stream().map(model -> selection.layers(model.checkpoint())).toList();
+    Subjects subjects = Subjects.of(models, base, layers, stored);
+    BasisCutter cutter = new BasisCutter(device, options, stored);
+    List<SharedBasis> shared = new ArrayList<>();
+    Map<Subjects.Place, SharedBasis> found = new LinkedHashMap<>();
+    for (List<Subject> group : groups(subjects, grouping)) {
+      for (Candidates candidates : candidates(group, sides, progress)) {
+        for (Cluster cluster : candidates.clusters()) {
+          cutter
+              .cut(
+                  candidates.members(cluster),
+                  candidates.side(),
+                  cluster.bracket(),
+                  Optional.of(new Basis(shared.size())))
+              .ifPresent(shared::add);
+        }
+      }
+    }
+    for (SharedBasis one : shared) {
+      one.members().forEach(member -> found.put(Subjects.Place.of(member.subject()), one));
+    }
+    List<Subject> rest = new ArrayList<>(subjects.sharing());
+    rest.removeIf(subject -> found.containsKey(Subjects.Place.of(subject)));
+    rest.addAll(subjects.alone());
+    for (Subject subject : rest) {
+      Side side = subject.layer().out() <= subject.layer().in() ? Side.OUTPUT : Side.INPUT;
+      cutter
+          .cut(List.of(subject), side, new Cluster.Bracket(0, 0), Optional.empty())
+          .ifPresent(own -> found.put(Subjects.Place.of(subject), own));
+    }
+    return ClusteredModels.of(models, base, layers, subjects, shared, found, stored);
+  }
+
+  /** Two matrices or more each. */
+  private static List<List<Subject>> groups(Subjects subjects, Grouping grouping) {
+    Map<String, List<Subject>> groups = new LinkedHashMap<>();
+    for (Subject subject : subjects.sharing()) {
+      grouping
+          .key(subject.layer())
+          .ifPresent(key -> groups.computeIfAbsent(key, one -> new ArrayList<>()).add(subject));
+    }
+    List<List<Subject>> found = groups.values().stream().filter(one -> one.size() > 1).toList();
+    if (found.isEmpty()) {
+      throw new UsageException(
+          "no two of the " + subjects.sharing().size() + " matrices are in one group",
+          "use another --group, or smelt factorize");
+    }
+    return found;
+  }
+
+  /** Of the side on which the whole group saves more. */
+  private List<Candidates> candidates(List<Subject> group, List<Side> sides, Progress progress) {
+    List<Candidates> best = List.of();
+    for (Side side : sides) {
+      List<Candidates> found =
+          alike(group, side).stream().map(alike -> candidates(alike, side, progress)).toList();
+      best = saved(found) > saved(best) ? found : best;
+    }
+    return best;
+  }
+
+  private static long saved(List<Candidates> all) {
+    return all.stream().mapToLong(Candidates::saved).sum();
+  }
+
+  private Candidates candidates(List<Subject> alike, Side side, Progress progress) {
+    List<LayerBlock> blocks = alike.stream().map(subject -> new LayerBlock(subject, side)).toList();
+    Clusterer clusterer = new Clusterer(device, options);
+    boolean stored = alike.stream().allMatch(one -> one.isPlain() && one.base().isEmpty());
+    if (stored) {
+      return new Candidates(alike, side, clusterer.cluster(List.copyOf(blocks), progress));
+    }
+    // Blocks are read many times, and these would be computed each time.
+    try (Scratch work = Storage.local().scratch(place)) {
+      List<Block> made = ComputedBlock.all(device, blocks, work, place);
+      return new Candidates(alike, side, clusterer.cluster(made, progress));
+    }
+  }
+
+  /** Of one type, and one shape of the common side. */
+  private List<List<Subject>> alike(List<Subject> group, Side side) {
+    Map<String, List<Subject>> alike = new TreeMap<>();
+    for (Subject subject : group) {
+      Layer layer = subject.layer();
+      String key =
+          stored.typeOf(layer.weight())
+              + (side == Side.OUTPUT ? layer.shapeOfA(1) : layer.shapeOfB(1)).toString();
+      alike.computeIfAbsent(key, one -> new ArrayList<>()).add(subject);
+    }
+    return alike.values().stream().filter(one -> one.size() > 1).toList();
+  }
+
+  @Override
+  public void close() {
+    scratch.close();
+  }
+}

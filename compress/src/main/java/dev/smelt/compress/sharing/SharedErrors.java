@@ -1,0 +1,69 @@
+package dev.smelt.compress.sharing;
+
+import dev.smelt.compress.layer.Layer;
+import dev.smelt.formats.TensorView;
+import dev.smelt.gpu.engine.LinearAlgebra;
+import dev.smelt.gpu.engine.Matrix;
+import dev.smelt.gpu.engine.Precision;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * What factors with a common basis, as they are stored, miss of their matrices X.
+ *
+ * @param members of each matrix
+ * @param error of all together: √(Σ‖E‖²/Σ‖X‖²), or the largest of a member where the promise is one
+ *     to every matrix
+ * @param weightedError the same of ‖LER‖ and ‖LXR‖
+ */
+record SharedErrors(List<OfMember> members, double error, double weightedError) {
+
+  /**
+   * Of one matrix.
+   *
+   * @param error ‖E‖/‖X‖
+   * @param weightedError ‖LER‖/‖LXR‖
+   * @param errorOfWhole ‖E‖/‖W‖, where X is what W changed of a base
+   * @param shrinkage how far Gram matrices had to be moved to be definite, beyond damping
+   */
+  record OfMember(double error, double weightedError, double errorOfWhole, double shrinkage) {}
+
+  /**
+   * @param basis the factor that all have in common
+   * @param coefficients the other one of each
+   */
+  static SharedErrors of(
+      LinearAlgebra algebra,
+      List<LayerBlock> blocks,
+      SharedNorm norm,
+      TensorView basis,
+      List<TensorView> coefficients,
+      boolean perBlock) {
+    List<OfMember> members = new ArrayList<>();
+    Errors plain = new Errors();
+    Errors weighted = new Errors();
+    try (LinearAlgebra all = algebra.inner()) {
+      boolean input = blocks.getFirst().side() == Side.INPUT;
+      Matrix a = all.load(Layer.asMatrix(basis), Precision.F64, input);
+      for (int j = 0; j < blocks.size(); j++) {
+        try (LinearAlgebra inner = all.inner()) {
+          LayerBlock block = blocks.get(j);
+          Matrix x = block.load(inner);
+          Matrix c = inner.load(Layer.asMatrix(coefficients.get(j)), Precision.F64, input);
+          Matrix error = inner.multiplyAdd(-1, a, c, 1, x);
+          double missed = inner.frobenius(error);
+          Matrix whole = block.subject().layer().load(inner, Precision.F64);
+          members.add(
+              new OfMember(
+                  plain.add(missed, inner.frobenius(x)),
+                  weighted.add(
+                      inner.frobenius(norm.apply(inner, j, error)),
+                      inner.frobenius(norm.apply(inner, j, x))),
+                  Errors.ratio(missed, inner.frobenius(whole)),
+                  norm.shrinkage(inner, j)));
+        }
+      }
+    }
+    return new SharedErrors(members, plain.all(perBlock), weighted.all(perBlock));
+  }
+}

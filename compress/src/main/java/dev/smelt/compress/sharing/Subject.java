@@ -1,0 +1,47 @@
+package dev.smelt.compress.sharing;
+
+import dev.smelt.compress.layer.Layer;
+import dev.smelt.compress.metric.Curvature;
+import dev.smelt.compress.metric.Metric;
+import dev.smelt.compress.metric.PlainMetric;
+import dev.smelt.gpu.engine.LinearAlgebra;
+import dev.smelt.gpu.engine.Matrix;
+import dev.smelt.gpu.engine.Precision;
+import java.util.Optional;
+
+/**
+ * A matrix that may share a basis: W of one of several models, or what it changed of the base's.
+ *
+ * @param model its place among the models
+ * @param base the same layer of the base, as it will be stored
+ * @param metric in which its error counts
+ */
+record Subject(int model, Layer layer, Optional<Layer> base, Metric metric) {
+
+  /** W or W − W₀, out×in in f64. */
+  Matrix load(LinearAlgebra algebra) {
+    Matrix w = layer.load(algebra, Precision.F64);
+    return base.isEmpty() ? w : algebra.subtract(w, base.get().load(algebra, Precision.F64));
+  }
+
+  boolean isPlain() {
+    return metric instanceof PlainMetric;
+  }
+
+  /**
+   * Whether the data say anything of it; without, its error would count for nothing whatever it is.
+   */
+  boolean isInformed() {
+    Curvature.Sides sides = metric.sides(layer);
+    return sides.left().meanDiagonal() > 0 && sides.right().meanDiagonal() > 0;
+  }
+
+  /** The same matrix as a change of another one. */
+  Subject changing(Layer original) {
+    return new Subject(model, layer, Optional.of(original), metric);
+  }
+
+  Subject withMetric(Metric other) {
+    return new Subject(model, layer, base, other);
+  }
+}
