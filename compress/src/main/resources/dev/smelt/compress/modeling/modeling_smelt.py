@@ -7,7 +7,8 @@ Written by smelt beside the weights. Load the folder with
 config.json says under "low_rank_modules" which modules of the original class are replaced. Tensors
 keep the names that they have in the file: <module>.BLinear.weight [r, in] and
 <module>.ALinear.weight [out, r]; a matrix stored in parts has them per part. Where modules share a
-factor, it is a parameter of the model, smelt.basis.<k>, and no module has it to itself.
+factor, it is a parameter of the model, smelt.basis.<k>, and no module has it to itself. Where
+factors are a change of a matrix, W = W0 + A B, W0 is <module>.weight as in the original class.
 """
 
 import re
@@ -65,6 +66,20 @@ class FactoredLinear(nn.Module):
         return self.ALinear(self.BLinear(x))
 
 
+class ChangedLinear(FactoredLinear):
+    """y = W0 x + A (B x) + b, with matrix and bias of the nn.Linear or Conv1D it stands for."""
+
+    def __init__(self, old, transposed, in_features, out_features, rank, a=None, b=None):
+        super().__init__(in_features, out_features, rank, False, a, b)
+        self.transposed = transposed
+        self.weight = old.weight
+        self.register_parameter("bias", getattr(old, "bias", None))
+
+    def forward(self, x):
+        weight = self.weight.t() if self.transposed else self.weight
+        return functional.linear(x, weight, self.bias) + super().forward(x)
+
+
 class SplitLinear(nn.Module):
     """Several maps of one input whose outputs are those of one matrix, each with some of its rows."""
 
@@ -115,6 +130,20 @@ class FactoredEmbedding(nn.Module):
         return functional.linear(x, self.ALinear.weight.to(x.device))
 
 
+class ChangedEmbedding(FactoredEmbedding):
+    """Row i of the table W0 + A B is row i of W0, and row i of A times B."""
+
+    def __init__(self, old, rows, width, rank, a=None, b=None):
+        super().__init__(rows, width, rank, old.padding_idx, a, b)
+        self.weight = old.weight
+
+    def forward(self, ids):
+        return functional.embedding(ids, self.weight) + super().forward(ids)
+
+    def output(self, x):
+        return functional.linear(x, self.weight.to(x.device)) + super().output(x)
+
+
 class TiedHead(nn.Module):
     """The output layer whose matrix is a factored embedding. It has no weights of its own."""
 
@@ -138,6 +167,12 @@ def _rank(entry, name):
     rank = entry["rank"]
     _require(isinstance(rank, int) and rank >= 1, name, f"no rank: {rank!r}")
     return rank
+
+
+def _flag(entry, key, name):
+    flag = entry.get(key, False)
+    _require(isinstance(flag, bool), name, f"{key} is {flag!r}")
+    return flag
 
 
 def _parts(entry, name):
@@ -167,10 +202,15 @@ def _shared(entry, name, in_features, out_features, bias, bases):
 
 
 def _replacement(old, entry, name, bases):
-    """The module that takes the place of old, with parameters of the right shapes and no values."""
-    unknown = set(entry) - {"rank", "parts", "transposed", "A", "B"}
+    """The module that takes the place of old, with parameters of the right shapes.
+
+    Their values are loaded afterwards. A matrix that factors change is old's own parameter.
+    """
+    unknown = set(entry) - {"rank", "parts", "transposed", "A", "B", "delta"}
     _require(not unknown, name, f"not understood: {sorted(unknown)}")
     _require(("rank" in entry) != ("parts" in entry), name, "expected either a rank or parts")
+    delta = _flag(entry, "delta", name)
+    _require("rank" in entry or "delta" not in entry, name, "parts are no change of a matrix")
     weight = getattr(old, "weight", None)
     matrix = weight is not None and weight.dim() == 2
     _require(matrix, name, f"{type(old).__name__} has no matrix that could be factors")
@@ -178,18 +218,24 @@ def _replacement(old, entry, name, bases):
         _require("rank" in entry and not entry.get("transposed"), name, "no entry of an embedding")
         rows, width = weight.shape
         shared = _shared(entry, name, width, rows, False, bases)
-        return FactoredEmbedding(rows, width, _rank(entry, name), old.padding_idx, **shared)
-    transposed = entry.get("transposed", False)
+        rank = _rank(entry, name)
+        if delta:
+            return ChangedEmbedding(old, rows, width, rank, **shared)
+        return FactoredEmbedding(rows, width, rank, old.padding_idx, **shared)
+    transposed = _flag(entry, "transposed", name)
     conv1d = type(old).__name__ == "Conv1D"
     linear = isinstance(old, nn.Linear) or conv1d
     _require(linear, name, f"cannot replace a {type(old).__name__}")
     _require(transposed == conv1d, name, f"transposed is {transposed} of a {type(old).__name__}")
     in_features, out_features = weight.shape if transposed else reversed(weight.shape)
     bias = getattr(old, "bias", None) is not None
-    shared = _shared(entry, name, in_features, out_features, bias, bases)
+    shared = _shared(entry, name, in_features, out_features, bias and not delta, bases)
     if "parts" in entry:
         return SplitLinear(in_features, out_features, _parts(entry, name), bias)
-    return FactoredLinear(in_features, out_features, _rank(entry, name), bias, **shared)
+    rank = _rank(entry, name)
+    if delta:
+        return ChangedLinear(old, transposed, in_features, out_features, rank, **shared)
+    return FactoredLinear(in_features, out_features, rank, bias, **shared)
 
 
 def _find(model, name):
