@@ -149,7 +149,7 @@ public final class CertificateChecks {
           Check.equal("rank", name, String.valueOf(record.rank()), String.valueOf(pair.rank())));
       boolean delta = pair.factors().delta();
       if (delta) {
-        checks.add(close("change error", name, record.deltaError(), found.relativeError()));
+        checks.add(close("error of the change", name, record.deltaError(), found.relativeError()));
       }
       double share = delta ? Recertification.shareOfChange(original, written, pair) : 1;
       checks.add(
