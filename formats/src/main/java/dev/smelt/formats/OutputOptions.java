@@ -1,5 +1,6 @@
 package dev.smelt.formats;
 
+import dev.smelt.formats.huggingface.SafetensorsCheckpoint;
 import dev.smelt.formats.storage.Storage;
 import java.nio.file.Path;
 import java.util.List;
@@ -36,12 +37,18 @@ public record OutputOptions(Path target, boolean overwrite, long shardBytes) {
    */
   public void requireWritable(List<Path> inputs) {
     for (Path input : inputs) {
-      if (Storage.local().isInside(input, target)) {
-        throw new UsageException(
-            "output would replace an input [" + target + "]", "choose another name");
-      }
+      requireOutside(input);
+      SafetensorsCheckpoint.sharedFiles(input)
+          .forEach(shared -> requireOutside(input.resolve(shared)));
     }
     Storage.local().stage(target, overwrite).close();
+  }
+
+  private void requireOutside(Path input) {
+    if (Storage.local().isInside(input, target)) {
+      throw new UsageException(
+          "output would replace an input [" + target + "]", "choose another name");
+    }
   }
 
   public boolean isSingleFile() {

@@ -2,6 +2,7 @@ package dev.smelt.cli.verify;
 
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.huggingface.SafetensorsCheckpoint;
 import dev.smelt.formats.manifest.Hashing;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.formats.storage.Storage;
@@ -42,6 +43,12 @@ public final class FileChecks {
         if (!listed.contains(name)) {
           notes.add(name + " is not in the manifest");
         }
+      }
+      // Of a damaged index it is not known what it names.
+      if (checks.stream().allMatch(Check::ok)) {
+        SafetensorsCheckpoint.sharedFiles(checkpoint).stream()
+            .filter(name -> !listed.contains(name))
+            .forEach(name -> notes.add(name + " is not in the manifest"));
       }
     }
   }

@@ -6,6 +6,7 @@ import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.TensorView;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -55,42 +56,60 @@ public final class MappedCheckpoint implements Checkpoint {
   private MappedCheckpoint(
       Path path,
       Optional<WeightsFolder> folder,
-      List<Path> weightFiles,
+      List<WeightsFolder.Part> parts,
       Format format,
       Arena arena) {
     this.path = path;
     this.arena = arena;
-    this.weightFiles = List.copyOf(weightFiles);
+    this.weightFiles = parts.stream().map(WeightsFolder.Part::file).toList();
     this.config = folder.flatMap(WeightsFolder::config);
     this.sideFiles = folder.map(WeightsFolder::sideFiles).orElse(List.of());
     Map<String, String> shardOf = new LinkedHashMap<>();
-    List<WeightsFile> files =
-        weightFiles.stream().map(file -> read(file, format, shardOf)).toList();
-    this.metadata = format.metadata(files.stream().map(WeightsFile::metadata).toList());
+    List<WeightsFile> own = new ArrayList<>();
+    for (WeightsFolder.Part part : parts) {
+      WeightsFile file = format.read(part.file(), arena);
+      add(part, file, folder, shardOf);
+      if (!part.isShared()) {
+        own.add(file);
+      }
+    }
+    // What a shared file says of itself is not said of this model.
+    this.metadata =
+        own.isEmpty()
+            ? Map.of()
+            : format.metadata(own.stream().map(WeightsFile::metadata).toList());
     this.leftOut = format.leftOut(metadata);
     this.kind =
-        folder.map(found -> format.folderKind() + found.shards()).orElse(files.getFirst().kind());
+        folder
+            .map(found -> format.folderKind() + found.shards())
+            .orElseGet(() -> own.getFirst().kind());
     folder.ifPresent(found -> found.requireIndexed(shardOf));
   }
 
   /**
-   * @param shardOf gets the name of the file for each of its tensors
+   * @param shardOf gets the name of the file for each of its tensors that are the model's
    */
-  private WeightsFile read(Path file, Format format, Map<String, String> shardOf) {
-    WeightsFile opened = format.read(file, arena);
-    for (TensorView view : opened.tensors()) {
+  private void add(
+      WeightsFolder.Part part,
+      WeightsFile file,
+      Optional<WeightsFolder> folder,
+      Map<String, String> shardOf) {
+    for (TensorView view : file.tensors()) {
+      if (folder.isPresent() && !folder.get().isOwn(part, view.name())) {
+        continue;
+      }
       if (tensors.putIfAbsent(view.name(), view) != null) {
         throw new CorruptException(
-            "tensor in two shards", file + "|" + view.name(), "expected it once", "");
+            "tensor in two shards", part.file() + "|" + view.name(), "expected it once", "");
       }
-      shardOf.put(view.name(), String.valueOf(file.getFileName()));
+      shardOf.put(view.name(), part.name());
     }
-    return opened;
   }
 
   /** A file on its own. */
   public static Checkpoint ofFile(Path file, Format format) {
-    return open(file, Optional.empty(), List.of(file), format);
+    WeightsFolder.Part part = new WeightsFolder.Part(String.valueOf(file.getFileName()), file);
+    return open(file, Optional.empty(), List.of(part), format);
   }
 
   /** All weights of a folder; shards must be those of its index. */
@@ -100,11 +119,11 @@ public final class MappedCheckpoint implements Checkpoint {
 
   /** Unmaps everything again when opening fails half-way. */
   private static Checkpoint open(
-      Path path, Optional<WeightsFolder> folder, List<Path> files, Format format) {
+      Path path, Optional<WeightsFolder> folder, List<WeightsFolder.Part> parts, Format format) {
     Arena arena = Arena.ofShared();
     boolean opened = false;
     try {
-      Checkpoint checkpoint = new MappedCheckpoint(path, folder, files, format, arena);
+      Checkpoint checkpoint = new MappedCheckpoint(path, folder, parts, format, arena);
       opened = true;
       return checkpoint;
     } finally {

@@ -2,6 +2,7 @@ package dev.smelt.formats.huggingface;
 
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.safetensors.SafetensorsFile;
+import dev.smelt.formats.storage.Storage;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.List;
@@ -11,7 +12,7 @@ import java.util.Map;
 public final class SafetensorsCheckpoint {
 
   private static final WeightsFolder.Naming NAMING =
-      new WeightsFolder.Naming("model.safetensors", ShardIndex.FILE, ".safetensors");
+      new WeightsFolder.Naming("model.safetensors", ShardIndex.FILE, ".safetensors", true);
 
   private static final MappedCheckpoint.Format FORMAT =
       new MappedCheckpoint.Format() {
@@ -48,6 +49,19 @@ public final class SafetensorsCheckpoint {
   /** True when the folder holds safetensors weights. */
   public static boolean isFolderOf(Path folder) {
     return NAMING.isIn(folder);
+  }
+
+  /**
+   * Files of neighbouring folders, {@code ../<folder>/<name>}, that the index of a folder names;
+   * none of another path.
+   */
+  public static List<String> sharedFiles(Path path) {
+    return Storage.local().isFolder(path) && isFolderOf(path)
+        ? WeightsFolder.of(path, NAMING).weights().stream()
+            .filter(WeightsFolder.Part::isShared)
+            .map(WeightsFolder.Part::name)
+            .toList()
+        : List.of();
   }
 
   public static Checkpoint openFolder(Path folder) {

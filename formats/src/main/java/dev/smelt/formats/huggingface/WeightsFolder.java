@@ -6,21 +6,23 @@ import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.formats.storage.Storage;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * A Hugging Face folder before its weights are opened: which files hold them, and what lies beside.
  *
- * @param weights files in order; one, or all shards of the index
+ * @param weights files in order; one, or all that the index names
  * @param config config.json, where there is one
  * @param sideFiles everything else a model needs
  */
 public record WeightsFolder(
     Path folder,
-    List<Path> weights,
+    List<Part> weights,
     Optional<ShardIndex> index,
     Optional<ModelConfig> config,
     List<Path> sideFiles) {
@@ -49,13 +51,27 @@ public record WeightsFolder(
           ".gguf");
 
   /**
+   * A file with weights.
+   *
+   * @param name that the index has for it
+   */
+  record Part(String name, Path file) {
+
+    /** Whether it lies in a neighbouring folder and may hold tensors of other models. */
+    boolean isShared() {
+      return ShardIndex.isShared(name);
+    }
+  }
+
+  /**
    * How a format names its files.
    *
    * @param single the file of a model in one piece
    * @param index the file that lists shards
    * @param ending of shards
+   * @param shares whether shards may lie in a neighbouring folder
    */
-  public record Naming(String single, String index, String ending) {
+  public record Naming(String single, String index, String ending, boolean shares) {
 
     /** Whether a folder has weights of this format. */
     public boolean isIn(Path folder) {
@@ -77,21 +93,37 @@ public record WeightsFolder(
     Path single = folder.resolve(naming.single());
     // Loaders of such folders take the single file first, so an index beside it is not in use.
     if (storage.exists(single)) {
+      Part part = new Part(naming.single(), single);
       return new WeightsFolder(
-          folder, List.of(single), Optional.empty(), config(folder), sideFiles(folder));
+          folder, List.of(part), Optional.empty(), config(folder), sideFiles(folder));
     }
     Path file = folder.resolve(naming.index());
     ShardIndex index =
-        ShardIndex.parse(
-            storage.read(file, ShardIndex.MAX_BYTES), naming.ending(), file.toString());
-    List<Path> shards = index.shards().stream().map(folder::resolve).toList();
-    for (Path shard : shards) {
-      if (!storage.exists(shard)) {
-        throw new NotFoundException(
-            "shard missing", shard.toString(), "named by " + naming.index(), "");
-      }
-    }
+        ShardIndex.parse(storage.read(file, ShardIndex.MAX_BYTES), naming, file.toString());
+    List<Part> shards =
+        index.shards().stream().map(name -> new Part(name, folder.resolve(name))).toList();
+    shards.forEach(shard -> requireThere(folder, shard, naming));
     return new WeightsFolder(folder, shards, Optional.of(index), config(folder), sideFiles(folder));
+  }
+
+  private static void requireThere(Path folder, Part shard, Naming naming) {
+    String file = shard.file().toString();
+    if (!Storage.local().exists(shard.file())) {
+      throw shard.isShared()
+          ? new NotFoundException(
+              "shared weights missing",
+              file,
+              "named by " + folder.resolve(naming.index()),
+              "keep the folder " + ShardIndex.neighbour(shard.name()) + "/ beside this one")
+          : new NotFoundException("shard missing", file, "named by " + naming.index(), "");
+    }
+    if (shard.isShared() && Storage.local().isInside(shard.file(), folder)) {
+      throw new CorruptException(
+          "index names its own folder as a neighbour",
+          folder.resolve(naming.index()).toString(),
+          "expected a plain file name, found " + shard.name(),
+          "");
+    }
   }
 
   /** config.json of a folder. */
@@ -117,25 +149,45 @@ public record WeightsFolder(
     return String.valueOf(file.getFileName());
   }
 
-  /** ", 3 shards" when there are several. */
-  public String shards() {
-    return index.isPresent() ? ", " + weights.size() + " shards" : "";
+  /** ", 3 shards" or ", 1 shard and 2 shared files" where there is an index. */
+  String shards() {
+    if (index.isEmpty()) {
+      return "";
+    }
+    long shared = weights.stream().filter(Part::isShared).count();
+    long own = weights.size() - shared;
+    List<String> counts = new ArrayList<>();
+    if (own > 0) {
+      counts.add(own == 1 ? "1 shard" : own + " shards");
+    }
+    if (shared > 0) {
+      counts.add(shared == 1 ? "1 shared file" : shared + " shared files");
+    }
+    return ", " + String.join(" and ", counts);
+  }
+
+  /** Whether a tensor in that file is this model's: of what folders share, what the index names. */
+  boolean isOwn(Part part, String tensor) {
+    return !part.isShared() || index.orElseThrow().isIn(tensor, part.name());
   }
 
   /**
    * Shards and index must agree exactly.
    *
-   * @param found tensor name → name of the file that holds it
+   * @param found tensor name → name of the file that holds it, as the index names files
    */
-  public void requireIndexed(Map<String, String> found) {
+  void requireIndexed(Map<String, String> found) {
     if (index.isEmpty()) {
       return;
     }
     String where = index.get().where();
-    for (String name : index.get().shardOf().keySet()) {
+    for (String name : new TreeSet<>(index.get().shardOf().keySet())) {
       if (!found.containsKey(name)) {
         throw new CorruptException(
-            "index names a tensor that no shard holds", where + "|" + name, "", "");
+            "index names a tensor that no shard holds",
+            where + "|" + name,
+            "expected it in " + index.get().shardOf().get(name),
+            "");
       }
     }
     found.forEach((name, file) -> requireIndexed(where, name, file));

@@ -14,7 +14,7 @@ import java.util.TreeMap;
 public final class TorchCheckpoint {
 
   private static final WeightsFolder.Naming NAMING =
-      new WeightsFolder.Naming("pytorch_model.bin", "pytorch_model.bin.index.json", ".bin");
+      new WeightsFolder.Naming("pytorch_model.bin", "pytorch_model.bin.index.json", ".bin", false);
 
   private static final MappedCheckpoint.Format FORMAT =
       new MappedCheckpoint.Format() {
