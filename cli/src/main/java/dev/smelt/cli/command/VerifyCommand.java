@@ -3,12 +3,15 @@ package dev.smelt.cli.command;
 import dev.smelt.cli.verify.CertificateChecks;
 import dev.smelt.cli.verify.Check;
 import dev.smelt.cli.verify.ClusterChecks;
+import dev.smelt.cli.verify.ClusterVerification;
 import dev.smelt.cli.verify.DeltaChecks;
 import dev.smelt.cli.verify.FileChecks;
 import dev.smelt.cli.verify.ManifestFile;
+import dev.smelt.cli.verify.ZooChecks;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.GateException;
 import dev.smelt.formats.UsageException;
+import dev.smelt.formats.huggingface.ZooFolder;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.formats.peft.Adapter;
 import dev.smelt.gpu.engine.ComputeDevice;
@@ -29,7 +32,8 @@ import picocli.CommandLine.Parameters;
       "%nExamples:",
       "  smelt verify small/",
       "  smelt verify small/ --against model/ --stats F.safetensors",
-      "  smelt verify adapter/ --against tuned/ --base base/"
+      "  smelt verify adapter/ --against tuned/ --base base/",
+      "  smelt verify zoo/ --against a/ --against b/"
     })
 public final class VerifyCommand extends SmeltCommand {
 
@@ -51,15 +55,17 @@ public final class VerifyCommand extends SmeltCommand {
   @Option(
       names = "--stats",
       paramLabel = "FILE",
-      description = "The statistics that were used, to compute weighted errors again.")
-  private @Nullable Path stats;
+      description =
+          "The statistics that were used, to compute weighted errors again; of several models once"
+              + " for each, in order.")
+  private List<Path> stats = new ArrayList<>();
 
   /** Everything checked, in stable keys. */
   record Report(String path, boolean ok, List<Check> checks, List<String> notes) {}
 
   @Override
   protected Result execute() {
-    if (stats != null && against.isEmpty()) {
+    if (!stats.isEmpty() && against.isEmpty()) {
       throw new UsageException("--stats has no effect without --against", "add --against IN");
     }
     boolean adapter = Adapter.isFolder(path);
@@ -86,6 +92,12 @@ public final class VerifyCommand extends SmeltCommand {
           compare(written, base, manifest, checks, notes);
         }
       }
+    } else if (ZooFolder.isFolderOf(path)) {
+      ZooChecks.strangers(path, manifest, notes);
+      ZooChecks.values(path, manifest, checks);
+      if (!against.isEmpty()) {
+        compareClusters(ZooChecks.folders(path, manifest), manifest, checks, notes);
+      }
     } else {
       try (Checkpoint written = Checkpoint.open(path)) {
         FileChecks.values(written, manifest, checks);
@@ -97,34 +109,57 @@ public final class VerifyCommand extends SmeltCommand {
     return result(new Report(path.toString(), checks.stream().allMatch(Check::ok), checks, notes));
   }
 
+  /** The one file that there may be where one model was written. */
+  private Optional<Path> statistics() {
+    if (stats.size() > 1) {
+      throw new UsageException(
+          "one model was written, --stats names " + stats.size() + " files", "give one");
+    }
+    return stats.stream().findFirst();
+  }
+
   private void compare(
       Checkpoint written, Manifest manifest, List<Check> checks, List<String> notes) {
+    if (manifest.command().equals(ClusterChecks.CLUSTER)) {
+      compareClusters(List.of(path), manifest, checks, notes);
+      return;
+    }
     List<AutoCloseable> opened = new ArrayList<>();
     try (var _ = new ClosingAll(opened)) {
-      List<Checkpoint> originals = new ArrayList<>();
-      for (Path original : against) {
-        Checkpoint checkpoint = Checkpoint.open(original);
-        opened.add(checkpoint);
-        originals.add(checkpoint);
-      }
+      List<Checkpoint> originals = open(against, opened);
       CertificateChecks.inputs(originals, manifest, root().threads(), checks, notes);
-      boolean clustered = manifest.command().equals(ClusterChecks.CLUSTER);
-      if (clustered) {
-        ClusterChecks.check(originals.getFirst(), written, manifest, checks);
-      }
-      if (clustered || manifest.command().equals(CertificateChecks.FACTORIZE)) {
+      if (manifest.command().equals(CertificateChecks.FACTORIZE)) {
         try (ComputeDevice device = root().openDevice()) {
           CertificateChecks.certificates(
-              originals.getFirst(),
-              written,
-              manifest,
-              Optional.ofNullable(stats),
-              device,
-              checks,
-              notes);
+              originals.getFirst(), written, manifest, statistics(), device, checks, notes);
         }
       }
     }
+  }
+
+  /**
+   * @param folders of the models that were written
+   */
+  private void compareClusters(
+      List<Path> folders, Manifest manifest, List<Check> checks, List<String> notes) {
+    List<AutoCloseable> opened = new ArrayList<>();
+    try (var _ = new ClosingAll(opened);
+        ComputeDevice device = root().openDevice()) {
+      List<Checkpoint> originals = open(against, opened);
+      CertificateChecks.inputs(originals, manifest, root().threads(), checks, notes);
+      ClusterVerification.check(
+          originals, open(folders, opened), manifest, stats, device, opened, checks, notes);
+    }
+  }
+
+  private static List<Checkpoint> open(List<Path> paths, List<AutoCloseable> opened) {
+    List<Checkpoint> checkpoints = new ArrayList<>();
+    for (Path path : paths) {
+      Checkpoint checkpoint = Checkpoint.open(path);
+      opened.add(checkpoint);
+      checkpoints.add(checkpoint);
+    }
+    return checkpoints;
   }
 
   private void compare(
@@ -140,14 +175,7 @@ public final class VerifyCommand extends SmeltCommand {
       if (manifest.command().equals(DeltaChecks.DELTA)) {
         try (ComputeDevice device = root().openDevice()) {
           DeltaChecks.certificates(
-              model,
-              original,
-              written,
-              manifest,
-              Optional.ofNullable(stats),
-              device,
-              checks,
-              notes);
+              model, original, written, manifest, statistics(), device, checks, notes);
         }
       }
     }

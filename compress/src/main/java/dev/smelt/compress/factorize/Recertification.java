@@ -67,14 +67,18 @@ public final class Recertification {
   }
 
   /**
-   * Of W, or where factors are a change, of W − W₀ with the stored W₀.
+   * A matrix and what is stored in its place.
    *
+   * @param base W₀, where the factors are a change of it
+   */
+  public record Opened(Layer layer, Optional<TensorView> base, Factors factors) {}
+
+  /**
    * @param original the dense model
    * @param written its factorised form
    * @throws MismatchException when the factors are not of the original's shape
    */
-  public static Certificate of(
-      Checkpoint original, Checkpoint written, Stored pair, Metric metric, ComputeDevice device) {
+  public static Opened open(Checkpoint original, Checkpoint written, Stored pair) {
     String module = pair.module();
     TensorView dense = original.tensor(pair.whole() + Layer.WEIGHT);
     Layer layer =
@@ -95,11 +99,24 @@ public final class Recertification {
           "expected those of " + dense.shape() + ", found " + a.shape() + " and " + b.shape(),
           "compare with the model it was made of");
     }
+    Optional<TensorView> base =
+        pair.factors().delta() ? Optional.of(base(written, pair, dense)) : Optional.empty();
+    return new Opened(layer, base, new Factors(a, b));
+  }
+
+  /**
+   * Of W, or where factors are a change, of W − W₀ with the stored W₀.
+   *
+   * @throws MismatchException as {@link #open}
+   */
+  public static Certificate of(
+      Checkpoint original, Checkpoint written, Stored pair, Metric metric, ComputeDevice device) {
+    Opened opened = open(original, written, pair);
     Certifier certifier = new Certifier(device, metric);
-    Factors factors = new Factors(a, b);
-    return pair.factors().delta()
-        ? certifier.certifyChange(layer, base(written, pair, dense), factors)
-        : certifier.certify(layer, factors);
+    return opened
+        .base()
+        .map(base -> certifier.certifyChange(opened.layer(), base, opened.factors()))
+        .orElseGet(() -> certifier.certify(opened.layer(), opened.factors()));
   }
 
   /**

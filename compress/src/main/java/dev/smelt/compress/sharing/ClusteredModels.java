@@ -33,6 +33,7 @@ public final class ClusteredModels {
   private final List<SharedBasis> shared;
   private final Map<Place, SharedBasis> found;
   private final ZooLayout layout;
+  private final boolean isZoo;
 
   private ClusteredModels(
       List<ZooModel> models,
@@ -41,7 +42,8 @@ public final class ClusteredModels {
       Subjects subjects,
       List<SharedBasis> shared,
       Map<Place, SharedBasis> found,
-      ZooLayout layout) {
+      ZooLayout layout,
+      boolean isZoo) {
     this.models = models;
     this.factored = factored;
     this.states = states;
@@ -49,6 +51,7 @@ public final class ClusteredModels {
     this.shared = shared;
     this.found = found;
     this.layout = layout;
+    this.isZoo = isZoo;
   }
 
   /**
@@ -80,11 +83,9 @@ public final class ClusteredModels {
       states.add(ofModel);
       factored.add(new FactoredModel(models.get(i).checkpoint(), METHOD, ofModel, stored));
     }
-    ZooLayout layout =
-        models.size() == 1 && base.isEmpty()
-            ? ZooLayout.single()
-            : ZooLayout.of(factored, base, stored);
-    return new ClusteredModels(models, factored, states, subjects, shared, found, layout);
+    boolean isZoo = models.size() > 1 || base.isPresent();
+    ZooLayout layout = isZoo ? ZooLayout.of(factored, base, stored) : ZooLayout.single();
+    return new ClusteredModels(models, factored, states, subjects, shared, found, layout, isZoo);
   }
 
   private static LayerState state(Layer layer, SharedBasis basis, SharedMember member) {
@@ -157,11 +158,9 @@ public final class ClusteredModels {
         one.bytes());
   }
 
-  /** A name of a tensor or module: among several models, that of its model and a slash before. */
+  /** A name of a tensor or module: of several models, with that of its model and a slash before. */
   private String qualified(Place place) {
-    return models.size() == 1
-        ? place.module()
-        : models.get(place.model()).name() + "/" + place.module();
+    return isZoo ? models.get(place.model()).name() + "/" + place.module() : place.module();
   }
 
   /**
@@ -201,7 +200,7 @@ public final class ClusteredModels {
         reason(source, place, member),
         basis.rank(),
         member.errors().errorOfWhole(),
-        member.errors().weightedError(),
+        plain || source.equals(place) ? (Double) member.errors().weightedError() : null,
         null,
         plain ? null : member.errors().shrinkage(),
         null,

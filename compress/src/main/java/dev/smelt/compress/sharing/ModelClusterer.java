@@ -132,7 +132,12 @@ public final class ModelClusterer implements AutoCloseable {
     List<List<Subject>> found = groups.values().stream().filter(one -> one.size() > 1).toList();
     if (found.isEmpty()) {
       throw new UsageException(
-          "no two of the " + subjects.sharing().size() + " matrices are in one group",
+          "no two of the "
+              + subjects.sharing().size()
+              + " matrices are in one group"
+              + (subjects.copies().isEmpty() && subjects.kept().isEmpty()
+                  ? ""
+                  : "; those that equal the base's or another model's do not count"),
           "use another --group, or smelt factorize");
     }
     return found;

@@ -16,7 +16,7 @@ import java.util.List;
  *     to every matrix
  * @param weightedError the same of ‖LER‖ and ‖LXR‖
  */
-record SharedErrors(List<OfMember> members, double error, double weightedError) {
+public record SharedErrors(List<OfMember> members, double error, double weightedError) {
 
   /**
    * Of one matrix.
@@ -26,7 +26,12 @@ record SharedErrors(List<OfMember> members, double error, double weightedError) 
    * @param errorOfWhole ‖E‖/‖W‖, where X is what W changed of a base
    * @param shrinkage how far Gram matrices had to be moved to be definite, beyond damping
    */
-  record OfMember(double error, double weightedError, double errorOfWhole, double shrinkage) {}
+  public record OfMember(
+      double error, double weightedError, double errorOfWhole, double shrinkage) {}
+
+  public SharedErrors {
+    members = List.copyOf(members);
+  }
 
   /**
    * @param basis the factor that all have in common

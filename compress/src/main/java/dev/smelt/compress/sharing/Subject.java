@@ -41,7 +41,8 @@ record Subject(int model, Layer layer, Optional<Layer> base, Metric metric) {
     return new Subject(model, layer, Optional.of(original), metric);
   }
 
-  Subject withMetric(Metric other) {
-    return new Subject(model, layer, base, other);
+  /** The same matrix, all its elements alike. */
+  Subject plain() {
+    return new Subject(model, layer, base, new PlainMetric());
   }
 }

@@ -2,7 +2,6 @@ package dev.smelt.compress.sharing;
 
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.layer.StoredTensors;
-import dev.smelt.compress.metric.PlainMetric;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.TensorView;
 import java.util.ArrayList;
@@ -106,7 +105,7 @@ record Subjects(
     if (subject.isInformed()) {
       sharing.add(subject);
     } else {
-      alone.add(subject.withMetric(new PlainMetric()));
+      alone.add(subject.plain());
     }
   }
 }
