@@ -9,7 +9,6 @@ import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.model.LowRank;
-import dev.smelt.formats.model.Sharing;
 import dev.smelt.gpu.torch.ScriptFunctions;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -112,11 +111,12 @@ public final class Weights {
    */
   public Linear linear(String module, long in, long out, Layout layout, Bias bias) {
     if (lowRank.modules().get(prefix + module) instanceof LowRank.Split split) {
-      requireAbsent(module + ".weight", prefix + module);
-      requireAbsent(LowRank.factorB(module), prefix + module);
+      String full = prefix + module;
+      StoredFactors.requireAbsent(checkpoint, LowRank.denseWeight(full), full);
+      StoredFactors.requireAbsent(checkpoint, LowRank.factorB(full), full);
       return split(module, in, out, split, bias(module + ".bias", out, bias));
     }
-    Optional<Factors> factors = factors(module);
+    Optional<StoredFactors> factors = factors(module);
     if (factors.isEmpty()) {
       return dense(module, in, out, layout, bias);
     }
@@ -145,55 +145,8 @@ public final class Weights {
     return delta ? Optional.empty() : bias(LowRank.bias(module), out, bias);
   }
 
-  /**
-   * Where a module's factors are.
-   *
-   * @param a full name of A's tensor
-   * @param b full name of B's tensor
-   * @param delta whether they are a change of a matrix that is stored as well
-   */
-  private record Factors(String a, String b, long rank, boolean delta) {}
-
-  /**
-   * Empty where a module has none.
-   *
-   * @throws MismatchException when it is stored dense as well, unless factors are a change, or with
-   *     a factor of its own in place of the one it shares
-   */
-  private Optional<Factors> factors(String module) {
-    String full = prefix + module;
-    if (lowRank.modules().get(full) instanceof LowRank.Module listed
-        && (listed.delta() || listed.sharing().shared().isPresent())) {
-      return Optional.of(listed(module, listed));
-    }
-    Optional<TensorView> factor = find(LowRank.factorB(module));
-    if (factor.isEmpty()) {
-      return Optional.empty();
-    }
-    requireAbsent(module + ".weight", LowRank.factorB(full));
-    Shape shape = factor.get().shape();
-    long rank = shape.rank() == 0 ? 0 : shape.size(0);
-    return Optional.of(new Factors(LowRank.factorA(full), LowRank.factorB(full), rank, false));
-  }
-
-  private Factors listed(String module, LowRank.Module entry) {
-    String full = prefix + module;
-    if (entry.delta()) {
-      requireAbsent(LowRank.bias(module), entry.nameOfBias(full));
-    }
-    entry
-        .sharing()
-        .shared()
-        .ifPresent(
-            basis -> {
-              if (!entry.delta()) {
-                requireAbsent(module + ".weight", basis.name());
-              }
-              boolean sharesA = entry.sharing() instanceof Sharing.OfA;
-              requireAbsent(
-                  sharesA ? LowRank.factorA(module) : LowRank.factorB(module), basis.name());
-            });
-    return new Factors(entry.nameOfA(full), entry.nameOfB(full), entry.rank(), entry.delta());
+  private Optional<StoredFactors> factors(String module) {
+    return StoredFactors.of(checkpoint, lowRank, prefix + module);
   }
 
   /**
@@ -252,23 +205,10 @@ public final class Weights {
   }
 
   /**
-   * @param other what is there in another form, by its full name
-   */
-  private void requireAbsent(String tensor, String other) {
-    if (find(tensor).isPresent()) {
-      throw new MismatchException(
-          "module is both dense and factorised",
-          checkpoint.path().toString(),
-          "found '" + prefix + tensor + "' and '" + other + "'",
-          "keep one of the two");
-    }
-  }
-
-  /**
    * A table, or its factors [rows, r] and [r, width] under the names of a linear layer's, or both.
    */
   public Embedding embedding(String module, long rows, long width) {
-    Optional<Factors> factors = factors(module);
+    Optional<StoredFactors> factors = factors(module);
     if (factors.isEmpty()) {
       return table(module, rows, width);
     }
@@ -317,7 +257,7 @@ public final class Weights {
       Convolution.Kernel kernel,
       Bias bias,
       ScriptFunctions functions) {
-    Optional<Factors> factors = factors(module);
+    Optional<StoredFactors> factors = factors(module);
     if (factors.isEmpty()) {
       return dense(module, in, out, kernel, bias, functions);
     }
