@@ -22,6 +22,7 @@ public final class Bench {
              bench accuracy MODELS TEXT
              bench causal MODELS TEXT
              bench sharing MODELS TEXT
+             bench zoo MODELS TEXT
              bench images REAL IMAGES
       """;
 
@@ -43,6 +44,8 @@ public final class Bench {
       AccuracyBench.causal(Path.of(words.get(1)), Path.of(words.get(2)), out);
     } else if (words.size() == 3 && words.getFirst().equals("sharing")) {
       SharingBench.run(Path.of(words.get(1)), Path.of(words.get(2)), out);
+    } else if (words.size() == 3 && words.getFirst().equals("zoo")) {
+      ZooBench.run(Path.of(words.get(1)), Path.of(words.get(2)), out);
     } else if (words.size() == 3 && words.getFirst().equals("images")) {
       AccuracyBench.images(Path.of(words.get(1)), Path.of(words.get(2)), out);
     } else if (words.size() == 1 && words.getFirst().equals("factorize")) {
