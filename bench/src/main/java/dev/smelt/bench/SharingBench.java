@@ -23,6 +23,9 @@ final class SharingBench {
 
   private static final List<Double> ERRORS = List.of(0.05, 0.1, 0.2, 0.3, 0.4, 0.5);
 
+  /** In the norm of both Gram matrices little is left of a matrix at larger ones. */
+  private static final List<Double> WEIGHTED_ERRORS = List.of(0.02, 0.05, 0.1, 0.2);
+
   private SharingBench() {}
 
   /**
@@ -85,24 +88,55 @@ final class SharingBench {
     try (TempFolder folder = TempFolder.make()) {
       for (String network : List.of("gpt2", "llama")) {
         Path model = models.resolve(network + "-drama");
-        out.printf(
-            "| %s, ε | bases | in clusters | bytes / dense | loss | separate SVDs in as many bytes,"
-                + " one share for all | ranks by singular values |%n",
-            model.getFileName());
-        out.println("|---|---|---|---|---|---|---|");
-        for (double error : ERRORS) {
-          row(model, text.resolve("drama.val.txt"), folder.path().resolve("out"), error, out);
-        }
-        out.println();
+        Path data = text.resolve("drama.val.txt");
+        Path statistics = folder.path().resolve(network + ".safetensors");
+        var _ =
+            Command.smelt(
+                "fisher",
+                model,
+                "--data",
+                text.resolve("drama.train.txt"),
+                "--stats",
+                "input-gram,grad-gram",
+                "--seq-len",
+                128,
+                "--samples",
+                128,
+                "-o",
+                statistics);
+        Path target = folder.path().resolve("out");
+        table(model, data, List.of("--metric", "plain"), ERRORS, target, out);
+        List<Object> weighted = List.of("--metric", "kronecker", "--stats", statistics);
+        table(model, data, weighted, WEIGHTED_ERRORS, target, out);
       }
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
   }
 
-  private static void row(Path model, Path data, Path target, double error, PrintStream out) {
-    List<Object> measure =
-        List.of("--data", data, "--seq-len", 256, "--samples", 40, "--overwrite", "-o", target);
+  private static void table(
+      Path model,
+      Path data,
+      List<Object> metric,
+      List<Double> errors,
+      Path target,
+      PrintStream out) {
+    out.printf(
+        "| %s, %s, ε | bases | in clusters | bytes / dense | loss | separate SVDs in as many bytes,"
+            + " one share for all | ranks by the metric |%n",
+        model.getFileName(), metric.get(1));
+    out.println("|---|---|---|---|---|---|---|");
+    for (double error : errors) {
+      row(model, data, metric, target, error, out);
+    }
+    out.println();
+  }
+
+  private static void row(
+      Path model, Path data, List<Object> metric, Path target, double error, PrintStream out) {
+    List<Object> measure = new ArrayList<>(metric);
+    measure.addAll(
+        List.of("--data", data, "--seq-len", 256, "--samples", 40, "--overwrite", "-o", target));
     List<Object> words = new ArrayList<>(List.of("cluster", model, "--max-error", error));
     words.addAll(measure);
     JsonNode shared = Command.smelt(words.toArray());
@@ -135,8 +169,7 @@ final class SharingBench {
 
   /** The loss of separate factors. */
   private static String separate(Path model, List<Object> measure, String option, Object value) {
-    List<Object> words =
-        new ArrayList<>(List.of("factorize", model, "--metric", "plain", option, value));
+    List<Object> words = new ArrayList<>(List.of("factorize", model, option, value));
     words.addAll(measure);
     return "%.4f".formatted(loss(Command.smelt(words.toArray())));
   }
