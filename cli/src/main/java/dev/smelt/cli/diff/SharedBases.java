@@ -2,6 +2,8 @@ package dev.smelt.cli.diff;
 
 import dev.smelt.cli.report.DiffReport.SharedBasis;
 import dev.smelt.cli.report.DiffReport.TensorDiff;
+import dev.smelt.compress.factorize.Recertification;
+import dev.smelt.compress.factorize.Recertification.Stored;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.model.Basis;
@@ -13,6 +15,8 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
 
 /** The bases that matrices of a checkpoint share, for a report. */
 public final class SharedBases {
@@ -27,11 +31,16 @@ public final class SharedBases {
     LowRank lowRank = LowRank.of(checkpoint);
     Map<String, TensorDiff> compared = new HashMap<>();
     tensors.forEach(tensor -> compared.put(tensor.name(), tensor));
+    SortedMap<Basis, List<Stored>> sharers = new TreeMap<>();
+    for (Stored pair : Recertification.pairs(lowRank)) {
+      pair.factors()
+          .sharing()
+          .shared()
+          .ifPresent(basis -> sharers.computeIfAbsent(basis, key -> new ArrayList<>()).add(pair));
+    }
     List<SharedBasis> shared = new ArrayList<>();
-    lowRank
-        .bases()
-        .forEach(
-            (basis, members) -> shared.add(shared(checkpoint, lowRank, basis, members, compared)));
+    sharers.forEach(
+        (basis, pairs) -> shared.add(shared(checkpoint, lowRank, basis, pairs, compared)));
     return shared;
   }
 
@@ -39,29 +48,23 @@ public final class SharedBases {
       Checkpoint checkpoint,
       LowRank lowRank,
       Basis basis,
-      List<String> members,
+      List<Stored> sharers,
       Map<String, TensorDiff> compared) {
     Set<String> stored = new HashSet<>();
     double largest = 0;
     boolean known = true;
     long before = 0;
-    int rank = 0;
-    String side = "";
-    for (String member : members) {
-      if (lowRank.modules().get(member) instanceof LowRank.Module module) {
-        stored.add(module.nameOfA(member));
-        stored.add(module.nameOfB(member));
-        if (module.delta()) {
-          stored.add(LowRank.denseWeight(member));
-        }
-        rank = module.rank();
-        side = module.sharing() instanceof Sharing.OfA ? "output" : "input";
+    for (Stored sharer : sharers) {
+      stored.add(sharer.factors().nameOfA(sharer.module()));
+      stored.add(sharer.factors().nameOfB(sharer.module()));
+      if (sharer.factors().delta()) {
+        stored.add(LowRank.denseWeight(sharer.module()));
       }
-      TensorDiff tensor = compared.get(member + ".weight");
+      TensorDiff tensor = compared.get(LowRank.denseWeight(sharer.whole()));
       Double error = tensor == null ? null : tensor.relativeError();
       known &= error != null;
       largest = error == null ? largest : Math.max(largest, error);
-      before += tensor == null ? 0 : tensor.bytesBefore();
+      before += tensor == null ? 0 : share(tensor.bytesBefore(), sharer, lowRank);
     }
     long after =
         stored.stream()
@@ -69,7 +72,23 @@ public final class SharedBases {
             .map(TensorView::info)
             .mapToLong(i -> i.bytes())
             .sum();
+    Stored first = sharers.getFirst();
     return new SharedBasis(
-        basis.name(), side, members, rank, known ? Double.valueOf(largest) : null, before, after);
+        basis.name(),
+        first.factors().sharing() instanceof Sharing.OfA ? "output" : "input",
+        sharers.stream().map(Stored::module).toList(),
+        first.rank(),
+        known ? Double.valueOf(largest) : null,
+        before,
+        after);
+  }
+
+  /** Of the bytes of a whole matrix, those of a part of it. */
+  private static long share(long bytes, Stored sharer, LowRank lowRank) {
+    if (sharer.part().isPresent()
+        && lowRank.modules().get(sharer.whole()) instanceof LowRank.Split split) {
+      return Math.multiplyExact(bytes, sharer.part().get().slice().size()) / split.size();
+    }
+    return bytes;
   }
 }

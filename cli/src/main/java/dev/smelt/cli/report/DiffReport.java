@@ -48,9 +48,10 @@ public record DiffReport(
    *
    * @param basis name of its tensor
    * @param side "output" (A of W = AB) or "input" (B)
-   * @param members their modules
-   * @param largestError the largest relative error among them, where all can be compared
-   * @param bytesBefore of the dense matrices
+   * @param members their modules, of a matrix in parts the parts
+   * @param largestError the largest relative error of the matrices that they are or are parts of,
+   *     where all can be compared
+   * @param bytesBefore of the dense matrices, or those parts of them
    * @param bytesAfter of the basis, all coefficients, and matrices that they are a change of
    */
   public record SharedBasis(

@@ -6,11 +6,11 @@ import dev.smelt.formats.model.FactoredTensor;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 
 /**
  * What each module of a basis answers for, so that all modules together account for it once: of n
- * elements (or bytes) and k modules each ⌊n/k⌋, and the first n mod k of them one more.
+ * elements (or bytes) and k modules each ⌊n/k⌋, and the first n mod k of them one more. A part of a
+ * matrix is a module.
  */
 final class BasisShares {
 
@@ -22,23 +22,23 @@ final class BasisShares {
   static BasisShares of(List<FactoredTensor> tensors) {
     BasisShares shares = new BasisShares();
     for (FactoredTensor tensor : tensors) {
-      tensor.basis().ifPresent(basis -> shares.modules.merge(basis.name(), 1, Integer::sum));
+      tensor.bases().forEach(basis -> shares.modules.merge(basis.name(), 1, Integer::sum));
     }
     return shares;
   }
 
   /** What the checkpoint spends on a tensor; each is asked for once, in a fixed order. */
   Spent next(FactoredTensor tensor) {
-    Spent own = Spent.of(tensor.ownTensors());
-    Optional<TensorView> basis = tensor.basis();
-    if (basis.isEmpty()) {
-      return own;
+    Spent spent = Spent.of(tensor.ownTensors());
+    for (TensorView basis : tensor.bases()) {
+      int sharers = modules.getOrDefault(basis.name(), 1);
+      int index = served.merge(basis.name(), 1, Integer::sum) - 1;
+      spent =
+          new Spent(
+              spent.bytes() + Basis.share(basis.info().bytes(), index, sharers),
+              spent.elements() + Basis.share(basis.elements(), index, sharers));
     }
-    int sharers = modules.getOrDefault(basis.get().name(), 1);
-    int index = served.merge(basis.get().name(), 1, Integer::sum) - 1;
-    return new Spent(
-        own.bytes() + Basis.share(basis.get().info().bytes(), index, sharers),
-        own.elements() + Basis.share(basis.get().elements(), index, sharers));
+    return spent;
   }
 
   /** Bytes and elements of a checkpoint. */

@@ -234,13 +234,14 @@ public final class FactoredModel implements Checkpoint {
 
   private static LowRank.Part part(LayerState state) {
     FusedPart part = state.layer().part().orElseThrow();
-    return new LowRank.Part(part.name(), part.rows(), rank(state));
-  }
-
-  private static OptionalInt rank(LayerState state) {
-    return state instanceof LayerState.Factored factored
-        ? OptionalInt.of(factored.factors().rank())
-        : OptionalInt.empty();
+    return switch (state) {
+      case LayerState.Factored(Layer _, Factors factors) ->
+          new LowRank.Part(
+              part.name(), part.slice(), OptionalInt.of(factors.rank()), sharing(factors));
+      case LayerState.Changed _ ->
+          throw new IllegalArgumentException(state.layer().module() + " is no whole matrix");
+      case LayerState.Dense _ -> new LowRank.Part(part.name(), part.slice(), OptionalInt.empty());
+    };
   }
 
   /**

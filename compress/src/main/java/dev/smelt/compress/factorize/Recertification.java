@@ -8,8 +8,10 @@ import dev.smelt.compress.metric.Metric;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.model.Axis;
 import dev.smelt.formats.model.FusedPart;
 import dev.smelt.formats.model.LowRank;
+import dev.smelt.formats.model.Slice;
 import dev.smelt.gpu.engine.ComputeDevice;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,7 +26,7 @@ public final class Recertification {
    * A pair of factors that a checkpoint lists.
    *
    * @param whole module of the matrix
-   * @param part which rows of it they stand for, where not for all
+   * @param part which rows or columns of it they stand for, where not for all
    * @param factors how they are stored
    */
   public record Stored(String whole, Optional<FusedPart> part, LowRank.Module factors) {
@@ -36,6 +38,12 @@ public final class Recertification {
     /** The module that the factors are named by. */
     public String module() {
       return part.map(one -> LowRank.part(whole, one.name())).orElse(whole);
+    }
+
+    /** What they stand for. */
+    public Layer of(Checkpoint original) {
+      TensorView dense = original.tensor(whole + Layer.WEIGHT);
+      return new Layer(original.path(), module(), dense, factors.transposed(), part);
     }
   }
 
@@ -50,15 +58,9 @@ public final class Recertification {
                 case LowRank.Module one -> pairs.add(new Stored(module, Optional.empty(), one));
                 case LowRank.Split split -> {
                   for (LowRank.Part part : split.parts()) {
-                    FusedPart fused = new FusedPart(part.name(), part.rows());
-                    part.rank()
-                        .ifPresent(
-                            rank ->
-                                pairs.add(
-                                    new Stored(
-                                        module,
-                                        Optional.of(fused),
-                                        new LowRank.Module(rank, split.transposed()))));
+                    FusedPart cut = new FusedPart(part.name(), part.slice());
+                    part.factors(split.transposed())
+                        .ifPresent(own -> pairs.add(new Stored(module, Optional.of(cut), own)));
                   }
                 }
               }
@@ -80,16 +82,15 @@ public final class Recertification {
    */
   public static Opened open(Checkpoint original, Checkpoint written, Stored pair) {
     String module = pair.module();
-    TensorView dense = original.tensor(pair.whole() + Layer.WEIGHT);
-    Layer layer =
-        new Layer(original.path(), module, dense, pair.factors().transposed(), pair.part());
+    Layer layer = pair.of(original);
+    TensorView dense = layer.weight();
     TensorView a = written.tensor(pair.factors().nameOfA(module));
     TensorView b = written.tensor(pair.factors().nameOfB(module));
     boolean sized = dense.shape().rank() >= 2 && dense.elements() > 0;
     int rank = sized && b.shape().rank() >= 2 ? Math.toIntExact(b.shape().size(0)) : 0;
     boolean fits =
         rank > 0
-            && pair.part().stream().allMatch(one -> one.rows().end() <= layer.storedOut())
+            && pair.part().stream().allMatch(one -> reaches(layer, one.slice()))
             && a.shape().equals(layer.shapeOfA(rank))
             && b.shape().equals(layer.shapeOfB(rank));
     if (!fits) {
@@ -142,5 +143,9 @@ public final class Recertification {
           "compare with the model it was made of");
     }
     return base;
+  }
+
+  private static boolean reaches(Layer layer, Slice slice) {
+    return slice.end() <= (slice.axis() == Axis.OUTPUT ? layer.storedOut() : layer.storedIn());
   }
 }

@@ -5,11 +5,17 @@ import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.UsageException;
+import dev.smelt.formats.model.Axis;
 import dev.smelt.formats.model.FusedPart;
+import dev.smelt.formats.model.LowRank;
+import dev.smelt.formats.model.Slice;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
 import dev.smelt.gpu.engine.Precision;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.stream.IntStream;
 
@@ -20,7 +26,7 @@ import java.util.stream.IntStream;
  *     <p>A convolution [out, in, kh, kw] is the matrix [out, in·kh·kw] with the same elements.
  * @param module name of its tensor without {@code .weight}, and that of the part behind it
  * @param transposed true when it is stored [in, out], as GPT-2's Conv1D does
- * @param part which rows of the stored matrix it is, where it is not all of them
+ * @param part which rows or columns of the stored matrix it is, where it is not all of them
  */
 public record Layer(
     Path checkpoint,
@@ -38,7 +44,7 @@ public record Layer(
   private static final long SMALL = 1 << 18;
 
   public int out() {
-    return part.map(one -> one.rows().size()).orElse(storedOut());
+    return size(Axis.OUTPUT);
   }
 
   /** Rows of the matrix that this is, or is a part of. */
@@ -46,8 +52,22 @@ public record Layer(
     return Math.toIntExact(weight.shape().size(transposed ? 1 : 0));
   }
 
-  public int in() {
+  /** Columns of the matrix that this is, or is a part of. */
+  public int storedIn() {
     return Math.toIntExact(weight.elements() / storedOut());
+  }
+
+  public int in() {
+    return size(Axis.INPUT);
+  }
+
+  /** Rows of W, or columns. */
+  private int size(Axis axis) {
+    return slice(axis).map(Slice::size).orElse(axis == Axis.OUTPUT ? storedOut() : storedIn());
+  }
+
+  private Optional<Slice> slice(Axis axis) {
+    return part.map(FusedPart::slice).filter(slice -> slice.axis() == axis);
   }
 
   /** Elements of W. */
@@ -64,10 +84,60 @@ public record Layer(
     return weight.shape().rank() == CONVOLUTION_AXES;
   }
 
-  /** Which of those rows it has, ascending. */
+  /** Which rows of the stored matrix it has, ascending. */
   public int[] outputs() {
-    return part.map(one -> one.rows().indices())
-        .orElseGet(() -> IntStream.range(0, storedOut()).toArray());
+    return indices(Axis.OUTPUT);
+  }
+
+  /** Which columns of the stored matrix it has, ascending. */
+  public int[] inputs() {
+    return indices(Axis.INPUT);
+  }
+
+  private int[] indices(Axis axis) {
+    return slice(axis)
+        .map(Slice::indices)
+        .orElseGet(() -> IntStream.range(0, size(axis)).toArray());
+  }
+
+  /**
+   * Parts of it of that many rows or columns each, {@code p0}, {@code p1} …, the last perhaps of
+   * fewer; itself where it has no more than one of them.
+   *
+   * @throws UsageException when it is more than a matrix, or a part already
+   */
+  public List<Layer> panels(Axis axis, int width) {
+    if (width < 1) {
+      throw new IllegalArgumentException("panels of " + width);
+    }
+    int size = size(axis);
+    if (size <= width) {
+      return List.of(this);
+    }
+    if (isConvolution() || part.isPresent()) {
+      throw new UsageException(
+          String.format(
+              "cannot cut %s of %s into panels of %d %s: it is %s",
+              module,
+              checkpoint,
+              width,
+              axis,
+              isConvolution() ? "a convolution " + weight.shape() : "a part of " + whole()),
+          "pass --exclude " + module + " or ask for wider panels");
+    }
+    List<Layer> panels = new ArrayList<>();
+    for (int first = 0; first < size; first += width) {
+      Slice slice = Slice.range(axis, first, Math.min(width, size - first));
+      FusedPart panel = new FusedPart("p" + panels.size(), slice);
+      panels.add(
+          new Layer(
+              checkpoint,
+              LowRank.part(module, panel.name()),
+              weight,
+              transposed,
+              Optional.of(panel)));
+    }
+    return panels;
   }
 
   /** How A is stored. */
@@ -120,10 +190,10 @@ public record Layer(
    * @throws NonFiniteException when it holds a NaN or an infinity
    */
   public Matrix load(LinearAlgebra algebra, Precision precision) {
-    requireFinite();
     if (part.isPresent()) {
-      return algebra.convert(algebra.matrix(out(), in(), toDoubles()), precision);
+      return algebra.convert(algebra.matrix(out(), in(), readFinite()), precision);
     }
+    requireFinite();
     return algebra.load(asMatrix(weight), precision, transposed);
   }
 
@@ -145,28 +215,60 @@ public record Layer(
         .firstNonFinite()
         .ifPresent(
             index -> {
-              throw new NonFiniteException(
-                  "non-finite value",
-                  checkpoint + "|" + weight.name(),
-                  "found a NaN or an infinity at index " + index,
-                  "repair the model or pass --exclude " + module);
+              throw nonFinite(index);
             });
+  }
+
+  private NonFiniteException nonFinite(long index) {
+    return new NonFiniteException(
+        "non-finite value",
+        checkpoint + "|" + weight.name(),
+        "found a NaN or an infinity at index " + index,
+        "repair the model or pass --exclude " + module);
   }
 
   /** W, row-major. */
   public double[] toDoubles() {
-    return select(weight.toDoubles(), storedOut(), outputs());
+    double[] w = new double[Math.toIntExact(elements())];
+    read((index, at, value) -> w[at] = value);
+    return w;
   }
 
-  private double[] select(double[] stored, int storedOut, int[] rows) {
-    int in = in();
-    double[] selected = new double[rows.length * in];
+  /** Likewise, of a part, whose whole need not be looked at for that. */
+  private double[] readFinite() {
+    double[] w = new double[Math.toIntExact(elements())];
+    read(
+        (index, at, value) -> {
+          if (!Double.isFinite(value)) {
+            throw nonFinite(index);
+          }
+          w[at] = value;
+        });
+    return w;
+  }
+
+  private interface Element {
+    /**
+     * @param index in the stored tensor
+     * @param at in W, row-major
+     */
+    void accept(long index, int at, double value);
+  }
+
+  /** Stored row by stored row, and of each no more than it takes. */
+  private void read(Element element) {
+    int[] rows = transposed ? inputs() : outputs();
+    int[] columns = transposed ? outputs() : inputs();
+    long width = transposed ? storedOut() : storedIn();
+    int first = columns[0];
+    double[] values = new double[columns[columns.length - 1] + 1 - first];
     for (int i = 0; i < rows.length; i++) {
-      for (int k = 0; k < in; k++) {
-        int at = transposed ? k * storedOut + rows[i] : rows[i] * in + k;
-        selected[i * in + k] = stored[at];
+      long start = rows[i] * width;
+      weight.read(start + first, values.length, values);
+      for (int k = 0; k < columns.length; k++) {
+        int at = transposed ? k * rows.length + i : i * columns.length + k;
+        element.accept(start + columns[k], at, values[columns[k] - first]);
       }
     }
-    return selected;
   }
 }

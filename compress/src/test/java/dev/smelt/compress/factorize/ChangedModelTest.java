@@ -18,11 +18,12 @@ import dev.smelt.formats.DType;
 import dev.smelt.formats.OutputOptions;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.model.Axis;
 import dev.smelt.formats.model.Basis;
 import dev.smelt.formats.model.FusedPart;
 import dev.smelt.formats.model.LowRank;
-import dev.smelt.formats.model.RowSet;
 import dev.smelt.formats.model.Sharing;
+import dev.smelt.formats.model.Slice;
 import dev.smelt.formats.storage.Scratch;
 import dev.smelt.formats.storage.Storage;
 import dev.smelt.formats.testing.CheckpointAssertions;
@@ -141,7 +142,8 @@ class ChangedModelTest {
             .isInstanceOf(IllegalArgumentException.class)
             .hasMessageContaining(other);
       }
-      Layer part = layer(model, "m", Optional.of(new FusedPart("q", RowSet.range(0, 1))));
+      Layer part =
+          layer(model, "m", Optional.of(new FusedPart("q", Slice.range(Axis.OUTPUT, 0, 1))));
       assertThatThrownBy(() -> new LayerState.Changed(part, m, any))
           .isInstanceOf(IllegalArgumentException.class);
     }

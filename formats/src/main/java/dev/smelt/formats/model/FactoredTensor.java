@@ -8,31 +8,32 @@ import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.stream.Stream;
 
 /**
- * A dense tensor that a checkpoint stores as factors. Seen as a matrix W [out, in] it has pieces:
- * rows W_p = A_p·B_p, or W_p as it is. A convolution [out, in, kh, kw] is the matrix [out,
- * in·kh·kw], its factors convolutions [r, in, kh, kw] and [out, r, 1, 1]. One factor of a product
- * that is the whole may be a {@link Basis}, which other tensors are made of, too. Pieces may also
- * be those of a change W − W₀, beside a W₀ that is stored.
+ * A dense tensor that a checkpoint stores as factors. Seen as a matrix W [out, in] it has pieces,
+ * rows of it or columns: W_p = A_p·B_p, or W_p as it is. A convolution [out, in, kh, kw] is the
+ * matrix [out, in·kh·kw], its factors convolutions [r, in, kh, kw] and [out, r, 1, 1]. One factor
+ * of a product may be a {@link Basis}, which other products are made of, too. Pieces may also be
+ * those of a change W − W₀, beside a W₀ that is stored.
  *
- * @param info name, type and shape of the dense tensor. The type is W₀'s; without W₀ and of factors
- *     of two types the wider one, A's where they are as wide
+ * @param info name, type and shape of the dense tensor. The type is W₀'s; without W₀ and of several
+ *     types the widest, the first where they are as wide, A before B
  * @param transposed true when the dense matrix is stored [in, out]
  * @param base W₀, of the dense tensor's name, type and shape; absent where it is 0
- * @param pieces which have every row of W − W₀ once; a single one has them all
+ * @param pieces which have every row of W − W₀ once, or every column; a single one has them all
  */
 public record FactoredTensor(
     TensorInfo info, boolean transposed, Optional<TensorView> base, List<Piece> pieces) {
 
-  /** Some rows of W. */
+  /** Some rows of W, or some columns. */
   public sealed interface Piece {
 
-    RowSet rows();
+    Slice slice();
 
     /** The tensors that hold it. */
     List<TensorView> tensors();
@@ -44,7 +45,7 @@ public record FactoredTensor(
    * @param a [out, r], perhaps with further axes of 1
    * @param b [r, in], or [r, in, kh, kw]
    */
-  public record Product(RowSet rows, TensorView a, TensorView b) implements Piece {
+  public record Product(Slice slice, TensorView a, TensorView b) implements Piece {
 
     @Override
     public List<TensorView> tensors() {
@@ -57,7 +58,7 @@ public record FactoredTensor(
   }
 
   /** W_p [out, in]. */
-  public record Plain(RowSet rows, TensorView matrix) implements Piece {
+  public record Plain(Slice slice, TensorView matrix) implements Piece {
 
     @Override
     public List<TensorView> tensors() {
@@ -74,10 +75,16 @@ public record FactoredTensor(
     this(info, transposed, Optional.empty(), pieces);
   }
 
-  /** All tensors that hold it: W₀, where there is one, and then in the order of its pieces. */
+  /**
+   * All tensors that hold it, each once: W₀, where there is one, and then in the order of its
+   * pieces.
+   */
   public List<TensorView> tensors() {
-    return Stream.concat(base.stream(), pieces.stream().flatMap(piece -> piece.tensors().stream()))
-        .toList();
+    Map<String, TensorView> tensors = new LinkedHashMap<>();
+    base.ifPresent(view -> tensors.put(view.name(), view));
+    pieces.forEach(
+        piece -> piece.tensors().forEach(view -> tensors.putIfAbsent(view.name(), view)));
+    return List.copyOf(tensors.values());
   }
 
   /** Those that hold nothing else; at least one. */
@@ -85,9 +92,12 @@ public record FactoredTensor(
     return tensors().stream().filter(view -> Basis.named(view.name()).isEmpty()).toList();
   }
 
-  /** The basis among its factors, which may be one of other tensors' as well. */
-  public Optional<TensorView> basis() {
-    return tensors().stream().filter(view -> Basis.named(view.name()).isPresent()).findFirst();
+  /** The bases among its factors, once for each piece that is made of them. */
+  public List<TensorView> bases() {
+    return pieces.stream()
+        .flatMap(piece -> piece.tensors().stream())
+        .filter(view -> Basis.named(view.name()).isPresent())
+        .toList();
   }
 
   /** Rank of its factors, where it is a single product. */
@@ -99,7 +109,7 @@ public record FactoredTensor(
 
   /** Rows of W. */
   public int out() {
-    return pieces.stream().mapToInt(piece -> piece.rows().size()).sum();
+    return Math.toIntExact(info.shape().size(transposed ? 1 : 0));
   }
 
   /** Columns of W. */
@@ -151,7 +161,7 @@ public record FactoredTensor(
         base.map(TensorView::info).orElse(new TensorInfo(name, wider(a.dtype(), b.dtype()), shape)),
         entry.transposed(),
         base,
-        List.of(new Product(RowSet.range(0, Math.toIntExact(out)), a, b)));
+        List.of(new Product(Slice.range(Axis.OUTPUT, 0, Math.toIntExact(out)), a, b)));
   }
 
   /** The matrix that factors change. */
@@ -189,51 +199,69 @@ public record FactoredTensor(
   private static FactoredTensor split(Checkpoint checkpoint, String module, LowRank.Split entry) {
     List<Piece> pieces = new ArrayList<>();
     for (LowRank.Part part : entry.parts()) {
-      pieces.add(piece(checkpoint, LowRank.part(module, part.name()), part));
+      pieces.add(piece(checkpoint, module, part, entry.transposed()));
     }
-    String where = checkpoint.path() + "|" + module;
-    List<TensorView> last = pieces.stream().map(piece -> piece.tensors().getLast()).toList();
-    DType dtype = last.getFirst().dtype();
-    long in = last.getFirst().shape().size(1);
+    boolean rows = entry.axis() == Axis.OUTPUT;
+    long common = common(pieces.getFirst());
+    DType dtype = pieces.getFirst().tensors().getFirst().dtype();
     for (Piece piece : pieces) {
-      for (TensorView view : piece.tensors()) {
-        if (view.dtype() != dtype) {
-          throw corrupt(where, "expected parts of one type, found " + describe(view));
-        }
-      }
-      if (piece.tensors().getLast().shape().size(1) != in) {
+      if (common(piece) != common) {
         throw corrupt(
-            where,
-            "expected parts of " + in + " inputs, found " + describe(piece.tensors().getLast()));
+            checkpoint.path() + "|" + module,
+            String.format(
+                "expected parts of %d %s, found %s",
+                common, rows ? "inputs" : "outputs", describe(other(piece))));
+      }
+      for (TensorView view : piece.tensors()) {
+        dtype = wider(dtype, view.dtype());
       }
     }
-    long out = entry.rows();
+    long out = rows ? entry.size() : common;
+    long in = rows ? common : entry.size();
     Shape shape = entry.transposed() ? Shape.of(in, out) : Shape.of(out, in);
     return new FactoredTensor(
         new TensorInfo(module + ".weight", dtype, shape), entry.transposed(), pieces);
   }
 
-  private static Piece piece(Checkpoint checkpoint, String module, LowRank.Part part) {
-    String where = checkpoint.path() + "|" + module;
-    int rows = part.rows().size();
-    if (part.rank().isEmpty()) {
-      TensorView matrix = checkpoint.tensor(module + ".weight");
-      if (!matrix.dtype().isFloat() || !isOf(matrix, rows)) {
-        throw corrupt(where, "expected floats [" + rows + ",in], found " + describe(matrix));
-      }
-      return new Plain(part.rows(), matrix);
-    }
-    TensorView a = checkpoint.tensor(LowRank.factorA(module));
-    TensorView b = checkpoint.tensor(LowRank.factorB(module));
-    requireFactors(a, b, part.rank().getAsInt(), where);
-    if (!b.shape().isMatrix() || a.shape().size(0) != rows) {
-      throw corrupt(where, "expected a part of " + rows + " rows, found " + describe(a));
-    }
-    return new Product(part.rows(), a, b);
+  /** The tensor of a piece that has all of the axis along which W is whole. */
+  private static TensorView other(Piece piece) {
+    boolean rows = piece.slice().axis() == Axis.OUTPUT;
+    return rows ? piece.tensors().getLast() : piece.tensors().getFirst();
   }
 
-  private static boolean isOf(TensorView matrix, int rows) {
-    return matrix.shape().isMatrix() && matrix.shape().size(0) == rows && matrix.elements() > 0;
+  /** Its size along that axis. */
+  private static long common(Piece piece) {
+    return other(piece).shape().size(piece.slice().axis() == Axis.OUTPUT ? 1 : 0);
+  }
+
+  private static Piece piece(
+      Checkpoint checkpoint, String whole, LowRank.Part part, boolean transposed) {
+    String module = LowRank.part(whole, part.name());
+    String where = checkpoint.path() + "|" + module;
+    Slice slice = part.slice();
+    boolean rows = slice.axis() == Axis.OUTPUT;
+    if (part.rank().isEmpty()) {
+      TensorView matrix = checkpoint.tensor(module + ".weight");
+      boolean fits = matrix.shape().isMatrix() && matrix.elements() > 0;
+      if (!matrix.dtype().isFloat() || !fits || matrix.shape().size(rows ? 0 : 1) != slice.size()) {
+        String expected = rows ? slice.size() + ",in" : "out," + slice.size();
+        throw corrupt(where, "expected floats [" + expected + "], found " + describe(matrix));
+      }
+      return new Plain(slice, matrix);
+    }
+    LowRank.Module entry = new LowRank.Module(part.rank().getAsInt(), transposed, part.sharing());
+    TensorView a = checkpoint.tensor(entry.nameOfA(module));
+    TensorView b = checkpoint.tensor(entry.nameOfB(module));
+    requireFactors(a, b, entry.rank(), where);
+    requireNoOther(checkpoint, module, entry);
+    TensorView cut = rows ? a : b;
+    if (!b.shape().isMatrix() || cut.shape().size(rows ? 0 : 1) != slice.size()) {
+      throw corrupt(
+          where,
+          String.format(
+              "expected a part of %d %s, found %s", slice.size(), slice.axis(), describe(cut)));
+    }
+    return new Product(slice, a, b);
   }
 
   private static void requireFactors(TensorView a, TensorView b, int rank, String where) {

@@ -1,9 +1,9 @@
 package dev.smelt.formats.model;
 
 /**
- * One of several matrices that are stored as one, below each other.
+ * One of several matrices that are stored as one: below each other, or beside each other.
  *
- * @param name short, unique in its matrix: "q", "gate"
- * @param rows of the whole [out, in] that are this part's
+ * @param name short, unique in its matrix: "q", "gate", "p0"
+ * @param slice of the whole [out, in] that is this part's
  */
-public record FusedPart(String name, RowSet rows) {}
+public record FusedPart(String name, Slice slice) {}

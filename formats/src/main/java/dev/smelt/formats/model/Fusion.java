@@ -41,7 +41,7 @@ record Fusion(Pattern names, Parts parts) {
     } catch (ArithmeticException | IllegalArgumentException e) {
       throw unfit(tensor, "sizes of heads that make a matrix", out);
     }
-    long rows = found.stream().mapToLong(part -> part.rows().size()).sum();
+    long rows = found.stream().mapToLong(part -> part.slice().size()).sum();
     if (rows != out) {
       throw unfit(tensor, rows + " outputs", out);
     }
@@ -85,7 +85,9 @@ record Fusion(Pattern names, Parts parts) {
     int width = divided(config, out / 3, heads);
     List<FusedPart> parts = new ArrayList<>();
     for (String name : QUERY_KEY_VALUE) {
-      parts.add(new FusedPart(name, new RowSet(parts.size() * width, width, 3 * width, heads)));
+      parts.add(
+          new FusedPart(
+              name, new Slice(Axis.OUTPUT, parts.size() * width, width, 3 * width, heads)));
     }
     return parts;
   }
@@ -94,7 +96,7 @@ record Fusion(Pattern names, Parts parts) {
     List<FusedPart> parts = new ArrayList<>();
     int first = 0;
     for (int i = 0; i < sizes.size(); i++) {
-      parts.add(new FusedPart(names.get(i), RowSet.range(first, sizes.get(i))));
+      parts.add(new FusedPart(names.get(i), Slice.range(Axis.OUTPUT, first, sizes.get(i))));
       first = Math.addExact(first, sizes.get(i));
     }
     return parts;

@@ -7,7 +7,6 @@ import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.NotFoundException;
 import java.nio.charset.StandardCharsets;
-import java.util.BitSet;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -38,9 +37,9 @@ import java.util.regex.Pattern;
  * <module>.weight}, in the orientation of the dense model, and the bias stays {@code
  * <module>.bias}.
  *
- * <p>A matrix that is several in one may be stored in parts. Each is a module of its own, {@code
- * <module>.<part>}, with factors or a weight [out of the part, in], and without a bias: that of the
- * whole stays {@code <module>.bias}.
+ * <p>A matrix may be stored in parts, which are rows of it or columns. Each is a module of its own,
+ * {@code <module>.<part>}, with factors or a weight [out, in] of the part, and without a bias: that
+ * of the whole stays {@code <module>.bias}.
  *
  * <p>config.json lists the modules under {@code low_rank_modules}; a weights file without a config
  * carries the same object as a string in its header.
@@ -130,12 +129,9 @@ public record LowRank(SequencedMap<String, Entry> modules) {
   /**
    * As several matrices, at least one of them as factors.
    *
-   * @param parts which have every row of the whole once
+   * @param parts which have every row of the whole once, or every column
    */
   public record Split(List<Part> parts, boolean transposed) implements Entry {
-
-    /** A bit each is kept while they are checked; no layer has so many outputs. */
-    private static final int MAX_ROWS = 1 << 26;
 
     /**
      * @throws IllegalArgumentException when the parts make no matrix
@@ -146,7 +142,7 @@ public record LowRank(SequencedMap<String, Entry> modules) {
       parts.forEach(part -> require(names.add(part.name()), "two parts named " + part.name()));
       require(parts.size() > 1, "expected two parts or more, found " + parts.size());
       require(parts.stream().anyMatch(part -> part.rank().isPresent()), "no part has a rank");
-      requireEveryRowOnce(parts);
+      Slice.requireEachOnce(parts.stream().map(Part::slice).toList());
     }
 
     @Override
@@ -154,28 +150,24 @@ public record LowRank(SequencedMap<String, Entry> modules) {
       return denseBias(module);
     }
 
-    /** Rows of the whole. */
-    public int rows() {
-      return parts.stream().mapToInt(part -> part.rows().size()).sum();
+    /** Whether the parts are rows of the whole or columns. */
+    public Axis axis() {
+      return parts.getFirst().slice().axis();
     }
 
-    private static void requireEveryRowOnce(List<Part> parts) {
-      long size = parts.stream().mapToLong(part -> part.rows().size()).sum();
-      int end = parts.stream().mapToInt(part -> part.rows().end()).max().orElse(0);
-      require(end <= MAX_ROWS, "rows up to " + end + ", at most " + MAX_ROWS);
-      require(size == end, "parts of " + size + " rows together, the last row is " + (end - 1));
-      BitSet taken = new BitSet(end);
-      parts.forEach(part -> part.rows().stream().forEach(taken::set));
-      require(taken.cardinality() == end, "row " + taken.nextClearBit(0) + " is in no part");
+    /** Rows of the whole, or columns. */
+    public int size() {
+      return parts.stream().mapToInt(part -> part.slice().size()).sum();
     }
   }
 
   /**
    * @param name of the part, without that of its module
-   * @param rows of the whole matrix that are the part's
+   * @param slice of the whole matrix that is the part's
    * @param rank of its factors; empty where it stays dense
+   * @param sharing which of its factors is stored elsewhere
    */
-  public record Part(String name, RowSet rows, OptionalInt rank) {
+  public record Part(String name, Slice slice, OptionalInt rank, Sharing sharing) {
 
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_]{1,64}");
 
@@ -188,6 +180,23 @@ public record LowRank(SequencedMap<String, Entry> modules) {
     public Part {
       require(NAME.matcher(name).matches() && !TAKEN.contains(name), "no name of a part: " + name);
       rank.ifPresent(LowRank::requireRank);
+      require(
+          rank.isPresent() || sharing.shared().isEmpty(),
+          "part " + name + " shares a factor and has no rank");
+    }
+
+    /** Dense, or with two factors of its own. */
+    public Part(String name, Slice slice, OptionalInt rank) {
+      this(name, slice, rank, new Sharing.None());
+    }
+
+    /**
+     * As a module of its own; empty where it stays dense.
+     *
+     * @param transposed whether the whole is stored [in, out]
+     */
+    public Optional<Module> factors(boolean transposed) {
+      return rank.stream().mapToObj(r -> new Module(r, transposed, sharing)).findFirst();
     }
   }
 
@@ -205,7 +214,7 @@ public record LowRank(SequencedMap<String, Entry> modules) {
         }
       }
     }
-    Optional<String> contradiction = SharedBases.contradiction(modules);
+    Optional<String> contradiction = SharedBases.contradiction(pairs(modules));
     require(contradiction.isEmpty(), contradiction.orElse(""));
   }
 
@@ -253,9 +262,35 @@ public record LowRank(SequencedMap<String, Entry> modules) {
         : LowRankParser.parse(Json.parse(header.getBytes(StandardCharsets.UTF_8), where), where);
   }
 
+  /**
+   * All pairs of factors in the order of the list, by the names of the modules that hold them; of a
+   * matrix in parts each part's, which is a module of its own.
+   */
+  public SequencedMap<String, Module> pairs() {
+    return pairs(modules);
+  }
+
+  private static SequencedMap<String, Module> pairs(Map<String, Entry> modules) {
+    SequencedMap<String, Module> pairs = new LinkedHashMap<>();
+    modules.forEach(
+        (name, entry) -> {
+          switch (entry) {
+            case Module module -> pairs.put(name, module);
+            case Split split ->
+                split
+                    .parts()
+                    .forEach(
+                        part ->
+                            part.factors(split.transposed())
+                                .ifPresent(own -> pairs.put(part(name, part.name()), own)));
+          }
+        });
+    return Collections.unmodifiableSequencedMap(pairs);
+  }
+
   /** The bases that modules share, each with its modules in the order of the list. */
   public SortedMap<Basis, List<String>> bases() {
-    return Collections.unmodifiableSortedMap(SharedBases.of(modules));
+    return Collections.unmodifiableSortedMap(SharedBases.of(pairs()));
   }
 
   /**
@@ -286,16 +321,7 @@ public record LowRank(SequencedMap<String, Entry> modules) {
   /** The config of the factorised model. */
   public ModelConfig describe(ModelConfig dense, String method) {
     Map<String, Object> ranks = new LinkedHashMap<>();
-    modules.forEach(
-        (name, entry) -> {
-          switch (entry) {
-            case Module module -> ranks.put(name, module.rank());
-            case Split split ->
-                split
-                    .parts()
-                    .forEach(p -> p.rank().ifPresent(r -> ranks.put(part(name, p.name()), r)));
-          }
-        });
+    pairs().forEach((name, module) -> ranks.put(name, module.rank()));
     return dense
         .with(SCHEMA, SCHEMA_NAME)
         .with(VERSION, FORMAT_VERSION)
@@ -325,11 +351,7 @@ public record LowRank(SequencedMap<String, Entry> modules) {
     switch (entry) {
       case Module module -> {
         map.put("rank", module.rank());
-        switch (module.sharing()) {
-          case Sharing.None _ -> {}
-          case Sharing.OfA(Basis basis) -> map.put(SHARED_A, basis.name());
-          case Sharing.OfB(Basis basis) -> map.put(SHARED_B, basis.name());
-        }
+        put(map, module.sharing());
         if (module.delta()) {
           map.put(DELTA, true);
         }
@@ -344,11 +366,22 @@ public record LowRank(SequencedMap<String, Entry> modules) {
 
   private static Map<String, Object> toMap(Part part) {
     Map<String, Object> map = new LinkedHashMap<>();
-    RowSet rows = part.rows();
+    Slice slice = part.slice();
     map.put("name", part.name());
-    map.put("rows", List.of(rows.first(), rows.count(), rows.stride(), rows.groups()));
+    map.put(
+        slice.axis().toString(),
+        List.of(slice.first(), slice.count(), slice.stride(), slice.groups()));
     part.rank().ifPresent(rank -> map.put("rank", rank));
+    put(map, part.sharing());
     return map;
+  }
+
+  private static void put(Map<String, Object> map, Sharing sharing) {
+    switch (sharing) {
+      case Sharing.None _ -> {}
+      case Sharing.OfA(Basis basis) -> map.put(SHARED_A, basis.name());
+      case Sharing.OfB(Basis basis) -> map.put(SHARED_B, basis.name());
+    }
   }
 
   private static void requireRank(int rank) {

@@ -24,7 +24,14 @@ final class LowRankParser {
       List.of("rank", "transposed", LowRank.SHARED_A, LowRank.SHARED_B, LowRank.DELTA);
 
   private static final List<String> SPLIT_KEYS = List.of("parts", "transposed");
-  private static final List<String> PART_KEYS = List.of("name", "rows", "rank");
+  private static final List<String> PART_KEYS =
+      List.of(
+          "name",
+          Axis.OUTPUT.toString(),
+          Axis.INPUT.toString(),
+          "rank",
+          LowRank.SHARED_A,
+          LowRank.SHARED_B);
 
   private LowRankParser() {}
 
@@ -98,24 +105,32 @@ final class LowRankParser {
       String at = where + "." + part.path("name").asString();
       requireKeys(part, PART_KEYS, at);
       OptionalInt rank = part.has("rank") ? OptionalInt.of(rank(part, at)) : OptionalInt.empty();
-      parts.add(new Part(part.path("name").asString(), rows(part.path("rows"), at), rank));
+      parts.add(new Part(part.path("name").asString(), slice(part, at), rank, sharing(part, at)));
     }
     return parts;
   }
 
-  private static RowSet rows(JsonNode rows, String where) {
-    boolean numbers = rows.isArray() && rows.size() == 4;
-    for (JsonNode number : rows) {
+  private static Slice slice(JsonNode part, String where) {
+    if (part.has(Axis.OUTPUT.toString()) == part.has(Axis.INPUT.toString())) {
+      throw corrupt(
+          where,
+          "expected either rows or columns as [first, count, stride, groups], found " + part);
+    }
+    Axis axis = part.has(Axis.OUTPUT.toString()) ? Axis.OUTPUT : Axis.INPUT;
+    JsonNode slice = part.path(axis.toString());
+    boolean numbers = slice.isArray() && slice.size() == 4;
+    for (JsonNode number : slice) {
       numbers &= number.canConvertToInt();
     }
     if (!numbers) {
-      throw corrupt(where, "rows must be [first, count, stride, groups], found " + rows);
+      throw corrupt(where, axis + " must be [first, count, stride, groups], found " + slice);
     }
-    return new RowSet(
-        rows.path(0).intValue(),
-        rows.path(1).intValue(),
-        rows.path(2).intValue(),
-        rows.path(3).intValue());
+    return new Slice(
+        axis,
+        slice.path(0).intValue(),
+        slice.path(1).intValue(),
+        slice.path(2).intValue(),
+        slice.path(3).intValue());
   }
 
   private static int rank(JsonNode entry, String where) {

@@ -5,7 +5,6 @@ import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.TensorInfo;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -17,38 +16,30 @@ final class SharedBases {
 
   private SharedBases() {}
 
-  /** The modules of each basis, in the order of the list. */
-  static SortedMap<Basis, List<String>> of(Map<String, LowRank.Entry> modules) {
+  /**
+   * The modules of each basis, in the order of the list.
+   *
+   * @param pairs all factors, by module
+   */
+  static SortedMap<Basis, List<String>> of(Map<String, LowRank.Module> pairs) {
     SortedMap<Basis, List<String>> bases = new TreeMap<>();
-    whole(modules)
-        .forEach(
-            (name, module) ->
-                module
-                    .sharing()
-                    .shared()
-                    .ifPresent(
-                        basis -> bases.computeIfAbsent(basis, key -> new ArrayList<>()).add(name)));
+    pairs.forEach(
+        (name, module) ->
+            module
+                .sharing()
+                .shared()
+                .ifPresent(
+                    basis -> bases.computeIfAbsent(basis, key -> new ArrayList<>()).add(name)));
     return bases;
-  }
-
-  private static Map<String, LowRank.Module> whole(Map<String, LowRank.Entry> modules) {
-    Map<String, LowRank.Module> whole = new LinkedHashMap<>();
-    modules.forEach(
-        (name, entry) -> {
-          if (entry instanceof LowRank.Module module) {
-            whole.put(name, module);
-          }
-        });
-    return whole;
   }
 
   /**
    * What is wrong with the list by itself: modules of one basis must have its rank, and use it as
    * the same factor.
    */
-  static Optional<String> contradiction(Map<String, LowRank.Entry> modules) {
+  static Optional<String> contradiction(Map<String, LowRank.Module> pairs) {
     Map<Basis, Map.Entry<String, LowRank.Module>> firsts = new TreeMap<>();
-    for (Map.Entry<String, LowRank.Module> entry : whole(modules).entrySet()) {
+    for (Map.Entry<String, LowRank.Module> entry : pairs.entrySet()) {
       LowRank.Module module = entry.getValue();
       Optional<Basis> basis = module.sharing().shared();
       if (basis.isEmpty()) {

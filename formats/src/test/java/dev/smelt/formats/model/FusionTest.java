@@ -21,9 +21,9 @@ class FusionTest {
   void gpt2HasThirdsOfTheOutputsInEitherSpelling() {
     List<FusedPart> expected =
         List.of(
-            new FusedPart("q", RowSet.range(0, 4)),
-            new FusedPart("k", RowSet.range(4, 4)),
-            new FusedPart("v", RowSet.range(8, 4)));
+            new FusedPart("q", Slice.range(Axis.OUTPUT, 0, 4)),
+            new FusedPart("k", Slice.range(Axis.OUTPUT, 4, 4)),
+            new FusedPart("v", Slice.range(Axis.OUTPUT, 8, 4)));
     ModelConfig config = ModelConfig.parse("{\"model_type\": \"gpt2\"}");
     assertThat(fused(config, "h.3.attn.c_attn.weight", 4, 12)).isEqualTo(expected);
     assertThat(fused(config, "transformer.h.3.attn.c_attn.weight", 4, 12)).isEqualTo(expected);
@@ -37,12 +37,13 @@ class FusionTest {
                 + " \"num_key_value_heads\": 2}");
     assertThat(fused(config, "model.layers.0.self_attn.qkv_proj.weight", 16, 8))
         .containsExactly(
-            new FusedPart("q", RowSet.range(0, 8)),
-            new FusedPart("k", RowSet.range(8, 4)),
-            new FusedPart("v", RowSet.range(12, 4)));
+            new FusedPart("q", Slice.range(Axis.OUTPUT, 0, 8)),
+            new FusedPart("k", Slice.range(Axis.OUTPUT, 8, 4)),
+            new FusedPart("v", Slice.range(Axis.OUTPUT, 12, 4)));
     assertThat(fused(config, "model.layers.0.mlp.gate_up_proj.weight", 10, 8))
         .containsExactly(
-            new FusedPart("gate", RowSet.range(0, 5)), new FusedPart("up", RowSet.range(5, 5)));
+            new FusedPart("gate", Slice.range(Axis.OUTPUT, 0, 5)),
+            new FusedPart("up", Slice.range(Axis.OUTPUT, 5, 5)));
   }
 
   @Test
@@ -53,9 +54,9 @@ class FusionTest {
                 + " \"num_key_value_heads\": null, \"head_dim\": 3}");
     assertThat(fused(config, "layers.0.self_attn.qkv_proj.weight", 18, 8))
         .containsExactly(
-            new FusedPart("q", RowSet.range(0, 6)),
-            new FusedPart("k", RowSet.range(6, 6)),
-            new FusedPart("v", RowSet.range(12, 6)));
+            new FusedPart("q", Slice.range(Axis.OUTPUT, 0, 6)),
+            new FusedPart("k", Slice.range(Axis.OUTPUT, 6, 6)),
+            new FusedPart("v", Slice.range(Axis.OUTPUT, 12, 6)));
   }
 
   @Test
@@ -64,9 +65,9 @@ class FusionTest {
         ModelConfig.parse("{\"model_type\": \"gpt_neox\", \"num_attention_heads\": 2}");
     List<FusedPart> parts = fused(config, "layers.1.attention.query_key_value.weight", 12, 4);
     assertThat(parts).extracting(FusedPart::name).containsExactly("q", "k", "v");
-    assertThat(parts.get(0).rows().indices()).containsExactly(0, 1, 6, 7);
-    assertThat(parts.get(1).rows().indices()).containsExactly(2, 3, 8, 9);
-    assertThat(parts.get(2).rows().indices()).containsExactly(4, 5, 10, 11);
+    assertThat(parts.get(0).slice().indices()).containsExactly(0, 1, 6, 7);
+    assertThat(parts.get(1).slice().indices()).containsExactly(2, 3, 8, 9);
+    assertThat(parts.get(2).slice().indices()).containsExactly(4, 5, 10, 11);
   }
 
   @ParameterizedTest
@@ -117,7 +118,7 @@ class FusionTest {
   @ParameterizedTest
   @CsvSource({"-1, 1, 1, 1", "0, 0, 1, 1", "0, 1, 1, 0", "0, 3, 2, 2", "0, 1, 2000000000, 3"})
   void rowsThatAreNoneAreRefused(int first, int count, int stride, int groups) {
-    assertThatThrownBy(() -> new RowSet(first, count, stride, groups))
+    assertThatThrownBy(() -> new Slice(Axis.OUTPUT, first, count, stride, groups))
         .isInstanceOf(IllegalArgumentException.class);
   }
 

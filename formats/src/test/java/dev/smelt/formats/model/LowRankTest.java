@@ -124,6 +124,9 @@ class LowRankTest {
         "{'name': 'k', 'rows': [4, 4, 4, 1.5]} | [first, count, stride, groups]",
         "{'name': 'k', 'rows': '4'} | [first, count, stride, groups]",
         "{'name': 'k'} | [first, count, stride, groups]",
+        "{'name': 'k', 'rows': [4, 4, 4, 1], 'columns': [4, 4, 4, 1]} | either rows or columns",
+        "{'name': 'k', 'columns': [4, 4, 4, 1]} | some parts are rows, others columns",
+        "{'name': 'k', 'rows': [4, 4, 4, 1], 'A': 'smelt.basis.0'} | k shares a factor and has no rank",
         "{'name': 'k', 'rows': [4, 0, 4, 1]} | count >= 1",
         "{'name': 'k', 'rows': [4, 2147483647, 2147483647, 1]} | rows beyond",
         "{'name': 'k', 'rows': [4, 2000000000, 2000000000, 1]} | at most 67108864",
@@ -185,8 +188,8 @@ class LowRankTest {
         "h.0.c_attn",
         new Split(
             List.of(
-                new Part("q", new RowSet(0, 2, 4, 3), OptionalInt.of(2)),
-                new Part("k", new RowSet(2, 2, 4, 3), OptionalInt.empty())),
+                new Part("q", new Slice(Axis.OUTPUT, 0, 2, 4, 3), OptionalInt.of(2)),
+                new Part("k", new Slice(Axis.OUTPUT, 2, 2, 4, 3), OptionalInt.empty())),
             true));
     return new LowRank(modules);
   }

@@ -6,6 +6,7 @@ import dev.smelt.formats.model.FactoredTensor;
 import dev.smelt.formats.model.FactoredTensor.Piece;
 import dev.smelt.formats.model.FactoredTensor.Plain;
 import dev.smelt.formats.model.FactoredTensor.Product;
+import dev.smelt.formats.model.Slice;
 
 /** Factors multiplied out in f64, and what they change added. */
 public final class DenseWeights {
@@ -45,18 +46,40 @@ public final class DenseWeights {
       int in = Math.toIntExact(tensor.in());
       double[] w = new double[out * in];
       for (Piece piece : tensor.pieces()) {
-        double[] values =
-            switch (piece) {
-              case Plain plain -> plain.matrix().toDoubles();
-              case Product p ->
-                  algebra.multiply(whole(algebra, p.a()), whole(algebra, p.b())).toDoubles();
-            };
-        int[] rows = piece.rows().indices();
-        for (int i = 0; i < rows.length; i++) {
-          System.arraycopy(values, i * in, w, rows[i] * in, in);
-        }
+        put(values(piece, algebra), piece.slice(), w, in);
       }
       return tensor.transposed() ? algebra.transpose(algebra.matrix(out, in, w)).toDoubles() : w;
+    }
+  }
+
+  /** W_p, row-major. */
+  private static double[] values(Piece piece, LinearAlgebra workspace) {
+    try (LinearAlgebra algebra = workspace.inner()) {
+      return switch (piece) {
+        case Plain plain -> plain.matrix().toDoubles();
+        case Product p ->
+            algebra.multiply(whole(algebra, p.a()), whole(algebra, p.b())).toDoubles();
+      };
+    }
+  }
+
+  /**
+   * @param values those rows of W, or columns
+   * @param w W, row-major
+   */
+  private static void put(double[] values, Slice slice, double[] w, int in) {
+    int[] indices = slice.indices();
+    switch (slice.axis()) {
+      case OUTPUT -> {
+        for (int i = 0; i < indices.length; i++) {
+          System.arraycopy(values, i * in, w, indices[i] * in, in);
+        }
+      }
+      case INPUT -> {
+        for (int i = 0; i < values.length; i++) {
+          w[i / indices.length * in + indices[i % indices.length]] = values[i];
+        }
+      }
     }
   }
 

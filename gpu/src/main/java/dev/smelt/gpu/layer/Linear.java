@@ -56,6 +56,63 @@ public sealed interface Linear {
   }
 
   /**
+   * One of several maps whose outputs add up.
+   *
+   * @param map without a bias
+   * @param inputs those of the whole that it looks at
+   */
+  record Panel(Linear map, Inputs inputs) {}
+
+  /** Some of the inputs of a map. */
+  sealed interface Inputs {
+
+    /** Those from {@code first} to before {@code end}, which need no copy. */
+    record Range(long first, long end) implements Inputs {}
+
+    /**
+     * @param indices as the engine has them
+     */
+    record Listed(NDArray indices) implements Inputs {}
+
+    /**
+     * @param x [B, T, in]
+     */
+    default NDArray of(NDArray x) {
+      return switch (this) {
+        case Range(long first, long end) -> x.get(new NDIndex("..., {}:{}", first, end));
+        case Listed(NDArray indices) -> x.get(new NDIndex("..., {}", indices));
+      };
+    }
+  }
+
+  /**
+   * y = Σ W_p x_p + b: each panel W_p has some of the columns of W, and x_p is what x has there.
+   *
+   * @param panels at least one
+   */
+  record Panels(List<Panel> panels, Optional<Parameter> bias) implements Linear {
+
+    public Panels {
+      panels = List.copyOf(panels);
+    }
+
+    @Override
+    public NDArray forward(NDArray x, Tape tape) {
+      NDArray y = forward(panels.getFirst(), x, tape);
+      for (Panel panel : panels.subList(1, panels.size())) {
+        // In place: the output of a linear map is newly made, and nobody needs it to go backward.
+        y = y.addi(forward(panel, x, tape));
+      }
+      NDArray sum = y;
+      return bias.map(b -> tape.recordShifted(sum, b)).orElse(sum);
+    }
+
+    private static NDArray forward(Panel panel, NDArray x, Tape tape) {
+      return panel.map().forward(panel.inputs().of(x), tape);
+    }
+  }
+
+  /**
    * Several maps of one input whose outputs are those of one: each part has some of the rows of W.
    *
    * @param parts without biases

@@ -6,6 +6,7 @@ import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.model.LowRank;
 import dev.smelt.formats.model.Sharing;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -20,14 +21,16 @@ record StoredFactors(String a, String b, long rank, boolean delta) {
   /**
    * Empty where a module has none.
    *
+   * @param listed all factors that are listed, by module
    * @param module its full name
    * @throws MismatchException when it is stored dense as well, unless factors are a change, or with
    *     a factor of its own in place of the one it shares
    */
-  static Optional<StoredFactors> of(Checkpoint checkpoint, LowRank lowRank, String module) {
-    if (lowRank.modules().get(module) instanceof LowRank.Module listed
-        && (listed.delta() || listed.sharing().shared().isPresent())) {
-      return Optional.of(listed(checkpoint, module, listed));
+  static Optional<StoredFactors> of(
+      Checkpoint checkpoint, Map<String, LowRank.Module> listed, String module) {
+    LowRank.Module entry = listed.get(module);
+    if (entry != null && (entry.delta() || entry.sharing().shared().isPresent())) {
+      return Optional.of(listed(checkpoint, module, entry));
     }
     String factor = LowRank.factorB(module);
     Optional<TensorView> b = checkpoint.find(factor);

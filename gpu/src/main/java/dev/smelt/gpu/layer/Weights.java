@@ -8,13 +8,18 @@ import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.UnsupportedException;
+import dev.smelt.formats.model.Axis;
 import dev.smelt.formats.model.LowRank;
+import dev.smelt.formats.model.Slice;
 import dev.smelt.gpu.torch.ScriptFunctions;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.stream.IntStream;
 
 /**
  * Builds layers from a checkpoint's tensors. Names and shapes are checked while layers are built;
@@ -32,6 +37,7 @@ public final class Weights {
   private final NDManager manager;
   private final Map<String, Parameter> parameters;
   private final LowRank lowRank;
+  private final Map<String, LowRank.Module> pairs;
   private final String prefix;
 
   private Weights(
@@ -42,6 +48,7 @@ public final class Weights {
       String prefix) {
     this.checkpoint = checkpoint;
     this.lowRank = lowRank;
+    this.pairs = lowRank.pairs();
     this.manager = manager;
     this.parameters = parameters;
     this.prefix = prefix;
@@ -146,7 +153,7 @@ public final class Weights {
   }
 
   private Optional<StoredFactors> factors(String module) {
-    return StoredFactors.of(checkpoint, lowRank, prefix + module);
+    return StoredFactors.of(checkpoint, pairs, prefix + module);
   }
 
   /**
@@ -156,7 +163,8 @@ public final class Weights {
    */
   public String holder(String module, String form) {
     String own = prefix + module + "." + form;
-    if (lowRank.modules().get(prefix + module) instanceof LowRank.Module listed) {
+    LowRank.Module listed = pairs.get(prefix + module);
+    if (listed != null) {
       if (own.equals(LowRank.factorA(prefix + module))) {
         return listed.nameOfA(prefix + module);
       }
@@ -167,34 +175,76 @@ public final class Weights {
     return own;
   }
 
-  /** A factor A [out, r] of a module, its own or the one that it shares. */
-  public Optional<TensorView> findA(String module) {
-    return factors(module).flatMap(factors -> checkpoint.find(factors.a()));
+  /**
+   * How many outputs a linear layer has as it is stored, whole, as factors or in parts; empty where
+   * there is no such matrix [out, in].
+   */
+  public OptionalLong outputs(String module) {
+    if (lowRank.modules().get(prefix + module) instanceof LowRank.Split split) {
+      return split.axis() == Axis.OUTPUT
+          ? OptionalLong.of(split.size())
+          : outputs(LowRank.part(module, split.parts().getFirst().name()));
+    }
+    return find(module + ".weight")
+        .or(() -> factors(module).flatMap(factors -> checkpoint.find(factors.a())))
+        .map(TensorView::shape)
+        .filter(Shape::isMatrix)
+        .map(shape -> OptionalLong.of(shape.size(0)))
+        .orElse(OptionalLong.empty());
   }
 
   private Linear split(
       String module, long in, long out, LowRank.Split split, Optional<Parameter> bias) {
-    if (split.rows() != out) {
+    long expected = split.axis() == Axis.OUTPUT ? out : in;
+    if (split.size() != expected) {
       throw new MismatchException(
           "parts of another matrix",
           checkpoint.path() + "|" + prefix + module,
-          "expected " + out + " rows from config.json, found parts of " + split.rows(),
+          String.format(
+              "expected %d %s from config.json, found parts of %d",
+              expected, split.axis(), split.size()),
           "make the checkpoint again");
     }
+    return switch (split.axis()) {
+      case OUTPUT -> below(module, in, split, bias);
+      case INPUT -> beside(module, out, split, bias);
+    };
+  }
+
+  /** Of parts that are rows of the whole. */
+  private Linear below(String module, long in, LowRank.Split split, Optional<Parameter> bias) {
     List<Linear> parts = new ArrayList<>();
-    long[] order = new long[split.rows()];
+    long[] order = new long[split.size()];
     boolean ordered = true;
     int at = 0;
     for (LowRank.Part part : split.parts()) {
-      int rows = part.rows().size();
+      int rows = part.slice().size();
       parts.add(linear(LowRank.part(module, part.name()), in, rows, Layout.OUT_IN, Bias.NO));
-      for (int row : part.rows().indices()) {
+      for (int row : part.slice().indices()) {
         ordered &= row == at;
         order[row] = at++;
       }
     }
     return new Linear.Split(
         parts, ordered ? Optional.empty() : Optional.of(manager.create(order)), bias);
+  }
+
+  /** Of parts that are columns of the whole. */
+  private Linear beside(String module, long out, LowRank.Split split, Optional<Parameter> bias) {
+    List<Linear.Panel> panels = new ArrayList<>();
+    for (LowRank.Part part : split.parts()) {
+      Slice slice = part.slice();
+      Linear map =
+          linear(LowRank.part(module, part.name()), slice.size(), out, Layout.OUT_IN, Bias.NO);
+      long[] indices = IntStream.of(slice.indices()).asLongStream().toArray();
+      panels.add(
+          new Linear.Panel(
+              map,
+              slice.isRange()
+                  ? new Linear.Inputs.Range(slice.first(), slice.end())
+                  : new Linear.Inputs.Listed(manager.create(indices))));
+    }
+    return new Linear.Panels(panels, bias);
   }
 
   private Optional<Parameter> bias(String name, long out, Bias bias) {
@@ -204,10 +254,21 @@ public final class Weights {
     };
   }
 
+  private void requireWhole(String module, String kind) {
+    if (lowRank.modules().get(prefix + module) instanceof LowRank.Split) {
+      throw new UnsupportedException(
+          kind + " in parts",
+          checkpoint.path() + "|" + prefix + module,
+          "expected a weight or factors, found parts",
+          "run smelt expand on it first");
+    }
+  }
+
   /**
    * A table, or its factors [rows, r] and [r, width] under the names of a linear layer's, or both.
    */
   public Embedding embedding(String module, long rows, long width) {
+    requireWhole(module, "table");
     Optional<StoredFactors> factors = factors(module);
     if (factors.isEmpty()) {
       return table(module, rows, width);
@@ -257,6 +318,7 @@ public final class Weights {
       Convolution.Kernel kernel,
       Bias bias,
       ScriptFunctions functions) {
+    requireWhole(module, "convolution");
     Optional<StoredFactors> factors = factors(module);
     if (factors.isEmpty()) {
       return dense(module, in, out, kernel, bias, functions);

@@ -2,7 +2,6 @@ package dev.smelt.gpu.network;
 
 import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.ModelConfig;
-import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UnsupportedException;
 import dev.smelt.gpu.layer.Weights;
 import java.util.ArrayList;
@@ -59,14 +58,7 @@ final class ClassNames {
 
   private static List<String> numbered(Weights weights, String head) {
     String module = head.substring(0, head.lastIndexOf('.'));
-    long classes =
-        weights
-            .find(head)
-            .or(() -> weights.findA(module))
-            .map(TensorView::shape)
-            .filter(s -> s.isMatrix())
-            .map(s -> s.size(0))
-            .orElse(0L);
+    long classes = weights.outputs(module).orElse(0);
     List<String> names = new ArrayList<>();
     for (int i = 0; i < classes; i++) {
       names.add("LABEL_" + i);

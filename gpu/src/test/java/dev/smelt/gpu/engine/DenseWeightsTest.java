@@ -9,10 +9,11 @@ import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.model.Axis;
 import dev.smelt.formats.model.FactoredTensor;
 import dev.smelt.formats.model.FactoredTensor.Plain;
 import dev.smelt.formats.model.FactoredTensor.Product;
-import dev.smelt.formats.model.RowSet;
+import dev.smelt.formats.model.Slice;
 import dev.smelt.formats.testing.TestTensor;
 import dev.smelt.formats.testing.TestTensors;
 import dev.smelt.gpu.TestDevice;
@@ -59,7 +60,7 @@ class DenseWeightsTest {
     return new FactoredTensor(
         new TensorInfo("w", a.dtype(), shape),
         transposed,
-        List.of(new Product(RowSet.range(0, out), a, b)));
+        List.of(new Product(Slice.range(Axis.OUTPUT, 0, out), a, b)));
   }
 
   private double product(int i, int j) {
@@ -158,11 +159,13 @@ class DenseWeightsTest {
             new TensorInfo("w", view("p", plain, 2, IN).dtype(), Shape.of(OUT + 2, IN)),
             false,
             List.of(
-                new Plain(new RowSet(1, 1, 7, 2), view("p", plain, 2, IN)),
+                new Plain(new Slice(Axis.OUTPUT, 1, 1, 7, 2), view("p", plain, 2, IN)),
                 new Product(
-                    RowSet.range(0, 1), view("a0", head(1), 1, RANK), view("b", b, RANK, IN)),
+                    Slice.range(Axis.OUTPUT, 0, 1),
+                    view("a0", head(1), 1, RANK),
+                    view("b", b, RANK, IN)),
                 new Product(
-                    new RowSet(2, 6, 6, 1),
+                    new Slice(Axis.OUTPUT, 2, 6, 6, 1),
                     view("a1", tail(1), OUT - 1, RANK),
                     view("b", b, RANK, IN))));
     double[] found = DenseWeights.of(tensor, TestDevice.get());
@@ -174,6 +177,64 @@ class DenseWeightsTest {
         assertThat(found[(i + 1) * IN + j]).isCloseTo(product(i, j), within(TOLERANCE));
       }
     }
+  }
+
+  /** Columns 0 and 2 are plain, 1, 3 and 4 of one product and 5 of another with the same A. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void putsPartsWhereTheirColumnsAre(boolean transposed) {
+    float[] plain = values(OUT * 2);
+    float[] c = values(RANK);
+    float[] d = values(RANK * 3);
+    Shape shape = transposed ? Shape.of(6, OUT) : Shape.of(OUT, 6);
+    TensorView basis = view("a", a, OUT, RANK);
+    FactoredTensor tensor =
+        new FactoredTensor(
+            new TensorInfo("w", basis.dtype(), shape),
+            transposed,
+            List.of(
+                new Product(Slice.range(Axis.INPUT, 5, 1), basis, view("c", c, RANK, 1)),
+                new Plain(new Slice(Axis.INPUT, 0, 1, 2, 2), view("p", plain, OUT, 2)),
+                new Product(Slice.range(Axis.INPUT, 1, 1), basis, view("d0", column(d), RANK, 1)),
+                new Product(Slice.range(Axis.INPUT, 3, 2), basis, view("d1", rest(d), RANK, 2))));
+    assertThat(tensor.out()).isEqualTo(OUT);
+    assertThat(tensor.in()).isEqualTo(6);
+    double[] found = DenseWeights.of(tensor, TestDevice.get());
+    for (int i = 0; i < OUT; i++) {
+      double[] row = new double[6];
+      row[0] = plain[2 * i];
+      row[2] = plain[2 * i + 1];
+      for (int k = 0; k < RANK; k++) {
+        double x = a[i * RANK + k];
+        row[5] += x * c[k];
+        row[1] += x * d[3 * k];
+        row[3] += x * d[3 * k + 1];
+        row[4] += x * d[3 * k + 2];
+      }
+      for (int j = 0; j < row.length; j++) {
+        assertThat(found[transposed ? j * OUT + i : i * 6 + j])
+            .isCloseTo(row[j], within(TOLERANCE));
+      }
+    }
+  }
+
+  /** The first of three columns. */
+  private static float[] column(float[] d) {
+    float[] first = new float[RANK];
+    for (int k = 0; k < RANK; k++) {
+      first[k] = d[3 * k];
+    }
+    return first;
+  }
+
+  /** The others. */
+  private static float[] rest(float[] d) {
+    float[] others = new float[2 * RANK];
+    for (int k = 0; k < RANK; k++) {
+      others[2 * k] = d[3 * k + 1];
+      others[2 * k + 1] = d[3 * k + 2];
+    }
+    return others;
   }
 
   private float[] head(int rows) {
