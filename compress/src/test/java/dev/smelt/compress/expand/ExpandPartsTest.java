@@ -147,10 +147,22 @@ class ExpandPartsTest {
   }
 
   @Test
+  void theWholeHasTheWidestTypeOfItsParts() {
+    List<TestTensor> tensors = new ArrayList<>(TENSORS);
+    tensors.set(2, bf16("m.v.weight", Shape.of(2, 3), -1, -2, -3, -4, -5, -6));
+    try (Checkpoint dense = Checkpoint.open(expand(PARTS.formatted(""), tensors))) {
+      CheckpointAssertions.assertHolds(
+          dense,
+          List.of(
+              f32("m.weight", Shape.of(4, 3), 3, 4, 5, -1, -2, -3, 6, 8, 10, -4, -5, -6),
+              f32("m.bias", Shape.of(4), 1, 2, 3, 4)));
+    }
+  }
+
+  @Test
   void partsThatDoNotFitAreRefused() {
     refuses(f32("m.v.weight", Shape.of(3, 2), 1, 2, 3, 4, 5, 6), "floats [2,in], found F32 [3,2]");
     refuses(f32("m.v.weight", Shape.of(2, 2), 1, 2, 3, 4), "of 3 inputs, found F32 [2,2]");
-    refuses(bf16("m.v.weight", Shape.of(2, 3), 1, 2, 3, 4, 5, 6), "one type, found BF16 [2,3]");
     refuses(f32("m.q.ALinear.weight", Shape.of(3, 1), 1, 2, 3), "2 rows, found F32 [3,1]");
     refuses(f32("m.q.ALinear.weight", Shape.of(2, 2), 1, 2, 3, 4), "[out,1]");
     refuses(f32("m.q.BLinear.weight", Shape.of(1, 3, 1), 1, 2, 3), "[1,3,1]");
