@@ -6,6 +6,7 @@
     check_modeling.py same FOLDER DENSE             FOLDER loads, with the logits of its dense form
     check_modeling.py classifier SOURCE FOLDER      a GPT-2 with a head of random numbers on top
     check_modeling.py shared SOURCE FOLDER PREFIX   a GPT-2 of factors, some of them shared
+    check_modeling.py panels SOURCE FOLDER          the same GPT-2 of factors in parts that share
     check_modeling.py masked SOURCE FOLDER          a BERT with a tied head of random numbers on top
     check_modeling.py rows SOURCE.tsv VOCAB OUT     sentences as rows of token ids
 
@@ -145,6 +146,8 @@ def check_layers(folder):
                 w[g * step + first : g * step + first + count] = of_part[g * count : (g + 1) * count]
         close("SplitLinear", split(x), x @ w.t() + split.bias)
 
+    check_panels(code, x)
+
     table = code.FactoredEmbedding(9, 6, 2, padding_idx=None)
     w = table.ALinear.weight @ table.BLinear.weight
     ids = torch.tensor([3, 0, 8, 3])
@@ -203,6 +206,65 @@ def check_layers(folder):
     print(f"{folder}: layers agree with dense ones, unknown entries are refused")
 
 
+def check_panels(code, x):
+    """Parts along either axis that share factors, in groups and in runs, one of them dense."""
+    for key, factor, size in [("columns", "A", 6), ("rows", "B", 12)]:
+        third = size // 3
+        entry = {"parts": [
+            {"name": "p0", key: [0, 1, 3, third], "rank": 2, factor: "smelt.basis.5"},
+            {"name": "p1", key: [2, 1, 3, third], "rank": 2, factor: "smelt.basis.5"},
+            {"name": "p2", key: [1, 1, 3, third]},
+        ]}
+        runs = {"parts": [
+            {"name": "p1", key: [third, size - third, size, 1], "rank": 2, factor: "smelt.basis.5"},
+            {"name": "p0", key: [0, third, third, 1], "rank": 1},
+        ]}
+        bases = code.Bases()
+        for described, dense in [(entry, torch.nn.Linear(6, 12)), (runs, Conv1D(12, 6))]:
+            described = {**described, "transposed": type(dense) is Conv1D}
+            split = code._replacement(dense, described, "some.module", bases)
+            names = {name.partition(".")[0] for name in split.state_dict()}
+            require(names == {"bias"} | {p["name"] for p in described["parts"]}, f"tensors {names}")
+            for parameter in [*split.parameters(), *bases.parameters()]:
+                torch.nn.init.normal_(parameter)
+            basis = bases.get_parameter("5")
+            w = torch.zeros(12, 6)
+            for part in described["parts"]:
+                module = getattr(split, part["name"])
+                if "rank" not in part:
+                    of_part = module.weight
+                elif factor not in part:
+                    of_part = module.ALinear.weight @ module.BLinear.weight
+                elif factor == "A":
+                    of_part = basis @ module.BLinear.weight
+                else:
+                    of_part = module.ALinear.weight @ basis
+                first, count, step, times = part[key]
+                for g in range(times):
+                    for i in range(count):
+                        at = g * step + first + i
+                        if key == "rows":
+                            w[at] = of_part[g * count + i]
+                        else:
+                            w[:, at] = of_part[:, g * count + i]
+            close("parts that share", split(x), x @ w.t() + split.bias)
+        require(list(bases.state_dict()) == ["5"], f"bases {list(bases.state_dict())}")
+
+    dense = torch.nn.Linear(6, 12)
+    for key, what in [
+        ({"columns": [2, 4, 4, 1], "rank": 1, "C": 1}, "an unknown key of a part"),
+        ({"columns": [2, 4, 4, 1], "A": "smelt.basis.1"}, "a shared factor without a rank"),
+        ({"columns": [2, 4, 4, 1], "rank": 1, "A": "smelt.basis.1", "B": "smelt.basis.2"}, "two"),
+        ({"columns": [1, 4, 4, 1], "rank": 1}, "a column twice"),
+        ({"columns": [2, 3, 3, 1], "rank": 1}, "a column left out"),
+        ({"rows": [2, 10, 10, 1], "rank": 1}, "rows beside columns"),
+        ({"rank": 1}, "a part of nothing"),
+        ({"rows": [2, 4, 4, 1], "columns": [2, 4, 4, 1]}, "rows and columns"),
+    ]:
+        parts = [{"name": "p0", "columns": [0, 2, 2, 1], "rank": 2}, {"name": "p1", **key}]
+        refused(code, dense, {"parts": parts}, what)
+
+
 def write_model(folder, config, tensors):
     """A folder with config.json and f32 weights."""
     os.makedirs(folder)
@@ -246,6 +308,41 @@ def make_shared(source, folder, prefix):
             modules[name][key] = f"smelt.basis.{number}"
     config["low_rank_modules"] = {n.removeprefix(prefix): entry for n, entry in modules.items()}
     write_model(folder, config, {n.removeprefix(prefix): t for n, t in tensors.items()})
+    shutil.copy(os.path.join(source, "modeling_smelt.py"), folder)
+
+
+def make_panels(source, folder):
+    """Each c_fc in columns, each c_attn in rows, with the other factor of all parts as a basis."""
+    config = read_config(source)
+    tensors = load_tensors(os.path.join(source, "model.safetensors"))
+    modules = config["low_rank_modules"]
+    for number, name in enumerate(sorted(modules)):
+        columns = name.endswith("mlp.c_fc")
+        if not columns and not name.endswith("attn.c_attn"):
+            continue
+        basis = f"smelt.basis.{number}"
+        a, b = tensors.pop(f"{name}.ALinear.weight"), tensors.pop(f"{name}.BLinear.weight")
+        tensors[basis] = a if columns else b
+        tensors[f"{name}.bias"] = tensors.pop(f"{name}.ALinear.bias")
+        parts = []
+        size = b.shape[1] if columns else a.shape[0]
+        for first in range(0, size, 80):
+            count = min(80, size - first)
+            part = {"name": f"p{len(parts)}"}
+            part["columns" if columns else "rows"] = [first, count, count, 1]
+            module = f"{name}.{part['name']}"
+            if first == 80:
+                w = a.float() @ b.float()
+                w = w[:, first : first + count] if columns else w[first : first + count]
+                tensors[f"{module}.weight"] = w
+            else:
+                part["rank"] = modules[name]["rank"]
+                part["A" if columns else "B"] = basis
+                own = b[:, first : first + count] if columns else a[first : first + count]
+                tensors[f"{module}.{'B' if columns else 'A'}Linear.weight"] = own
+            parts.append(part)
+        modules[name] = {"parts": parts, "transposed": True}
+    write_model(folder, config, tensors)
     shutil.copy(os.path.join(source, "modeling_smelt.py"), folder)
 
 
@@ -294,6 +391,7 @@ def main(arguments):
         "same": (check_same, 2),
         "masked": (make_masked, 2),
         "shared": (make_shared, 3),
+        "panels": (make_panels, 2),
         "classifier": (make_classifier, 2),
         "rows": (write_rows, 3),
     }

@@ -6,9 +6,10 @@ Written by smelt beside the weights. Load the folder with
 
 config.json says under "low_rank_modules" which modules of the original class are replaced. Tensors
 keep the names that they have in the file: <module>.BLinear.weight [r, in] and
-<module>.ALinear.weight [out, r]; a matrix stored in parts has them per part. Where modules share a
-factor, it is a parameter of the model, smelt.basis.<k>, and no module has it to itself. Where
-factors are a change of a matrix, W = W0 + A B, W0 is <module>.weight as in the original class.
+<module>.ALinear.weight [out, r]; a matrix stored in parts, rows of it or columns, has them per part.
+Where modules or parts share a factor, it is a parameter of the model, smelt.basis.<k>, and none has
+it to itself. Where factors are a change of a matrix, W = W0 + A B, W0 is <module>.weight as in the
+original class.
 """
 
 import re
@@ -81,35 +82,54 @@ class ChangedLinear(FactoredLinear):
 
 
 class SplitLinear(nn.Module):
-    """Several maps of one input whose outputs are those of one matrix, each with some of its rows."""
+    """Maps whose matrices are parts of one, as modules by their names; each has some of its rows.
 
-    def __init__(self, in_features, out_features, parts, bias):
+    The outputs of all, each put in its place, are those of the one matrix.
+    """
+
+    def __init__(self, parts, bias):
         super().__init__()
         rows = []
         self.parts = []
-        for name, of_part, rank in parts:
-            if rank is None:
-                part = nn.Linear(in_features, len(of_part), bias=False)
-            else:
-                part = FactoredLinear(in_features, len(of_part), rank, bias=False)
+        for name, of_part, part in parts:
             self.add_module(name, part)
             self.parts.append(name)
             rows += of_part
-        if sorted(rows) != list(range(out_features)):
-            raise ValueError("the parts do not have every row exactly once")
-        if bias:
-            self.bias = nn.Parameter(torch.empty(out_features))
-        else:
-            self.register_parameter("bias", None)
+        self.register_parameter("bias", nn.Parameter(torch.empty(len(rows))) if bias else None)
         # Where each row stands when those of the parts follow each other. No buffer: one that is
         # not in the file would be lost when the model is made on the meta device.
-        self.order = sorted(range(out_features), key=rows.__getitem__)
+        self.order = sorted(range(len(rows)), key=rows.__getitem__)
         self.in_order = rows == self.order
 
     def forward(self, x):
         y = torch.cat([getattr(self, name)(x) for name in self.parts], dim=-1)
         if not self.in_order:
             y = y.index_select(-1, torch.tensor(self.order, device=y.device))
+        return y if self.bias is None else y + self.bias
+
+
+class PanelLinear(nn.Module):
+    """Likewise, but each has some of the columns: outputs of all, each for its inputs, add up."""
+
+    def __init__(self, parts, bias):
+        super().__init__()
+        self.inputs = []
+        for name, of_part, part in parts:
+            self.add_module(name, part)
+            first, count = of_part[0], len(of_part)
+            run = of_part == list(range(first, first + count))
+            self.inputs.append((name, (first, count) if run else None, of_part))
+        self.register_parameter("bias", None if bias is None else nn.Parameter(torch.empty(bias)))
+
+    def forward(self, x):
+        y = None
+        for name, run, columns in self.inputs:
+            if run:
+                of_part = x.narrow(-1, *run)
+            else:
+                of_part = x.index_select(-1, torch.tensor(columns, device=x.device))
+            of_part = getattr(self, name)(of_part)
+            y = of_part if y is None else y + of_part
         return y if self.bias is None else y + self.bias
 
 
@@ -175,15 +195,35 @@ def _flag(entry, key, name):
     return flag
 
 
-def _parts(entry, name):
-    parts = []
+def _indices(part, name):
+    """Which rows of the matrix a part has, or which columns, and whether they are rows."""
+    _require(("rows" in part) != ("columns" in part), name, "expected either rows or columns")
+    first, count, stride, groups = part.get("rows", part.get("columns"))
+    return [g * stride + first + i for g in range(groups) for i in range(count)], "rows" in part
+
+
+def _split(entry, name, in_features, out_features, bias, bases):
+    """The module for a matrix in parts."""
+    rows = _indices(entry["parts"][0], name)[1]
+    size = out_features if rows else in_features
+    parts, taken = [], []
     for part in entry["parts"]:
-        unknown = set(part) - {"name", "rows", "rank"}
-        _require(not unknown, name, f"not understood: {sorted(unknown)}")
-        first, count, stride, groups = part["rows"]
-        rows = [g * stride + first + i for g in range(groups) for i in range(count)]
-        parts.append((part["name"], rows, _rank(part, name) if "rank" in part else None))
-    return parts
+        module = f"{name}.{part['name']}"
+        unknown = set(part) - {"name", "rows", "columns", "rank", "A", "B"}
+        _require(not unknown, module, f"not understood: {sorted(unknown)}")
+        indices, are_rows = _indices(part, module)
+        _require(are_rows == rows, module, "some parts are rows, others columns")
+        height, width = (len(indices), in_features) if rows else (out_features, len(indices))
+        shared = _shared(part, module, width, height, False, bases)
+        if "rank" in part:
+            made = FactoredLinear(width, height, _rank(part, module), bias=False, **shared)
+        else:
+            made = nn.Linear(width, height, bias=False)
+        parts.append((part["name"], indices, made))
+        taken += indices
+    whole = sorted(taken) == list(range(size))
+    _require(whole, name, f"the parts do not have each of {size} exactly once")
+    return SplitLinear(parts, bias) if rows else PanelLinear(parts, out_features if bias else None)
 
 
 def _shared(entry, name, in_features, out_features, bias, bases):
@@ -192,7 +232,8 @@ def _shared(entry, name, in_features, out_features, bias, bases):
     for key in {"A", "B"} & set(entry):
         match = re.fullmatch(r"smelt\.basis\.(0|[1-9][0-9]*)", str(entry[key]))
         _require(match, name, f"no name of a basis: {entry[key]!r}")
-        _require("parts" not in entry and not shared, name, "at most one factor of a whole is shared")
+        _require("rank" in entry, name, "a factor is shared, and there is no rank")
+        _require(not shared, name, "at most one factor of two is shared")
         rank = _rank(entry, name)
         if key == "A":
             shared["a"] = bases.factor(name, match[1], out_features, rank, bias)
@@ -231,7 +272,7 @@ def _replacement(old, entry, name, bases):
     bias = getattr(old, "bias", None) is not None
     shared = _shared(entry, name, in_features, out_features, bias and not delta, bases)
     if "parts" in entry:
-        return SplitLinear(in_features, out_features, _parts(entry, name), bias)
+        return _split(entry, name, in_features, out_features, bias, bases)
     rank = _rank(entry, name)
     if delta:
         return ChangedLinear(old, transposed, in_features, out_features, rank, **shared)
