@@ -326,7 +326,7 @@ public record LowRank(SequencedMap<String, Entry> modules) {
         .with(SCHEMA, SCHEMA_NAME)
         .with(VERSION, FORMAT_VERSION)
         .with(METHOD, method)
-        .with(MODULES, toMap())
+        .with(MODULES, LowRankWriter.write(modules))
         .with(RANKS, ranks);
   }
 
@@ -337,51 +337,7 @@ public record LowRank(SequencedMap<String, Entry> modules) {
 
   /** For a weights file that has no config beside it. */
   public Map<String, String> headerMetadata() {
-    return Map.of(MODULES, Json.writeCompact(toMap()));
-  }
-
-  private Map<String, Object> toMap() {
-    Map<String, Object> map = new LinkedHashMap<>();
-    modules.forEach((name, entry) -> map.put(name, toMap(entry)));
-    return map;
-  }
-
-  private static Map<String, Object> toMap(Entry entry) {
-    Map<String, Object> map = new LinkedHashMap<>();
-    switch (entry) {
-      case Module module -> {
-        map.put("rank", module.rank());
-        put(map, module.sharing());
-        if (module.delta()) {
-          map.put(DELTA, true);
-        }
-      }
-      case Split split -> map.put("parts", split.parts().stream().map(LowRank::toMap).toList());
-    }
-    if (entry.transposed()) {
-      map.put("transposed", true);
-    }
-    return map;
-  }
-
-  private static Map<String, Object> toMap(Part part) {
-    Map<String, Object> map = new LinkedHashMap<>();
-    Slice slice = part.slice();
-    map.put("name", part.name());
-    map.put(
-        slice.axis().toString(),
-        List.of(slice.first(), slice.count(), slice.stride(), slice.groups()));
-    part.rank().ifPresent(rank -> map.put("rank", rank));
-    put(map, part.sharing());
-    return map;
-  }
-
-  private static void put(Map<String, Object> map, Sharing sharing) {
-    switch (sharing) {
-      case Sharing.None _ -> {}
-      case Sharing.OfA(Basis basis) -> map.put(SHARED_A, basis.name());
-      case Sharing.OfB(Basis basis) -> map.put(SHARED_B, basis.name());
-    }
+    return Map.of(MODULES, Json.writeCompact(LowRankWriter.write(modules)));
   }
 
   private static void requireRank(int rank) {

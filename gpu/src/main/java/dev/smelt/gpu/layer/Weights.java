@@ -11,15 +11,12 @@ import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UnsupportedException;
 import dev.smelt.formats.model.Axis;
 import dev.smelt.formats.model.LowRank;
-import dev.smelt.formats.model.Slice;
 import dev.smelt.gpu.torch.ScriptFunctions;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.stream.IntStream;
 
 /**
  * Builds layers from a checkpoint's tensors. Names and shapes are checked while layers are built;
@@ -45,10 +42,11 @@ public final class Weights {
       NDManager manager,
       Map<String, Parameter> parameters,
       LowRank lowRank,
+      Map<String, LowRank.Module> pairs,
       String prefix) {
     this.checkpoint = checkpoint;
     this.lowRank = lowRank;
-    this.pairs = lowRank.pairs();
+    this.pairs = pairs;
     this.manager = manager;
     this.parameters = parameters;
     this.prefix = prefix;
@@ -60,12 +58,12 @@ public final class Weights {
   public static Weights of(Checkpoint checkpoint, NDManager manager) {
     LowRank lowRank = LowRank.of(checkpoint);
     lowRank.requireBases(checkpoint);
-    return new Weights(checkpoint, manager, new LinkedHashMap<>(), lowRank, "");
+    return new Weights(checkpoint, manager, new LinkedHashMap<>(), lowRank, lowRank.pairs(), "");
   }
 
   /** The same weights, seen from inside a module: {@code name} means {@code <module>.name}. */
   public Weights in(String module) {
-    return new Weights(checkpoint, manager, parameters, lowRank, prefix + module + ".");
+    return new Weights(checkpoint, manager, parameters, lowRank, pairs, prefix + module + ".");
   }
 
   /** As {@link #in}, if any tensor is there; otherwise this. For prefixes that may be left out. */
@@ -205,46 +203,11 @@ public final class Weights {
               expected, split.axis(), split.size()),
           "make the checkpoint again");
     }
+    LinearParts parts = new LinearParts(this, manager, module, split);
     return switch (split.axis()) {
-      case OUTPUT -> below(module, in, split, bias);
-      case INPUT -> beside(module, out, split, bias);
+      case OUTPUT -> parts.below(in, bias);
+      case INPUT -> parts.beside(out, bias);
     };
-  }
-
-  /** Of parts that are rows of the whole. */
-  private Linear below(String module, long in, LowRank.Split split, Optional<Parameter> bias) {
-    List<Linear> parts = new ArrayList<>();
-    long[] order = new long[split.size()];
-    boolean ordered = true;
-    int at = 0;
-    for (LowRank.Part part : split.parts()) {
-      int rows = part.slice().size();
-      parts.add(linear(LowRank.part(module, part.name()), in, rows, Layout.OUT_IN, Bias.NO));
-      for (int row : part.slice().indices()) {
-        ordered &= row == at;
-        order[row] = at++;
-      }
-    }
-    return new Linear.Split(
-        parts, ordered ? Optional.empty() : Optional.of(manager.create(order)), bias);
-  }
-
-  /** Of parts that are columns of the whole. */
-  private Linear beside(String module, long out, LowRank.Split split, Optional<Parameter> bias) {
-    List<Linear.Panel> panels = new ArrayList<>();
-    for (LowRank.Part part : split.parts()) {
-      Slice slice = part.slice();
-      Linear map =
-          linear(LowRank.part(module, part.name()), slice.size(), out, Layout.OUT_IN, Bias.NO);
-      long[] indices = IntStream.of(slice.indices()).asLongStream().toArray();
-      panels.add(
-          new Linear.Panel(
-              map,
-              slice.isRange()
-                  ? new Linear.Inputs.Range(slice.first(), slice.end())
-                  : new Linear.Inputs.Listed(manager.create(indices))));
-    }
-    return new Linear.Panels(panels, bias);
   }
 
   private Optional<Parameter> bias(String name, long out, Bias bias) {
