@@ -9,6 +9,7 @@ import dev.smelt.compress.metric.PlainMetric;
 import dev.smelt.compress.sharing.ClusteredModels;
 import dev.smelt.compress.sharing.Grouping;
 import dev.smelt.compress.sharing.ModelClusterer;
+import dev.smelt.compress.sharing.Panels;
 import dev.smelt.compress.sharing.Side;
 import dev.smelt.compress.sharing.ZooModel;
 import dev.smelt.formats.Checkpoint;
@@ -213,6 +214,7 @@ final class ZooBench {
         Optional.of(zoo.base()),
         new LayerSelection(List.of(), List.of(), false),
         Grouping.SAME_NAME,
+        Panels.NONE,
         sides,
         Progress.NONE);
   }

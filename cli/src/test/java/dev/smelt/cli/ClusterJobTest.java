@@ -64,6 +64,7 @@ class ClusterJobTest {
             .path("checks")
             .valueStream()
             .filter(check -> check.path("check").asString().equals("promise"))
+            .filter(check -> check.path("subject").asString().startsWith("smelt.basis."))
             .count();
     assertThat(promises).isEqualTo(manifest.path("clusters").size());
   }
@@ -130,6 +131,53 @@ class ClusterJobTest {
     Files.write(weights, bytes);
     Run verified = smelt("verify", folder.resolve("out"), "--against", GPT2, "--json");
     assertThat(verified.code()).isEqualTo(ExitCode.GATE_FAILED);
+  }
+
+  /**
+   * Panels of both axes, of layers stored in either orientation, in whole, run and multiplied out.
+   */
+  @ParameterizedTest
+  @CsvSource({"output,gpt2-drama", "input,gpt2-drama", "output,llama-drama", "input,llama-drama"})
+  void panelsShareOnTheirOwn(String side, String name) {
+    Path model = TESTDATA.resolve(name);
+    Object[] options = {
+      "--max-error",
+      0.5,
+      "--panel",
+      80,
+      "--side",
+      side,
+      "--data",
+      HELD,
+      "--seq-len",
+      64,
+      "--samples",
+      6
+    };
+    JsonNode manifest = cluster(model, "out", options).json();
+    long panels = 0;
+    for (JsonNode cluster : manifest.path("clusters")) {
+      for (JsonNode member : cluster.path("members")) {
+        panels += member.asString().matches(".*\\.p[0-9]+") ? 1 : 0;
+      }
+    }
+    assertThat(panels).isGreaterThan(4);
+    Path out = folder.resolve("out");
+    smelt("verify", out, "--against", model).done();
+    Path dense = folder.resolve("dense");
+    smelt("expand", out, "-o", dense).done();
+    double loss = manifest.path("measured").get(1).path("loss").doubleValue();
+    for (Path written : List.of(out, dense)) {
+      JsonNode found =
+          smelt("eval", written, "--data", HELD, "--seq-len", 64, "--samples", 6, "--json").json();
+      assertThat(found.path("loss").doubleValue()).isCloseTo(loss, within(3e-4));
+    }
+    long bytes = 0;
+    for (JsonNode tensor : manifest.path("tensors")) {
+      bytes += tensor.path("bytesAfter").longValue();
+    }
+    assertThat(bytes).isEqualTo(manifest.path("totals").path("bytesAfter").longValue());
+    cluster(model, "x", "--max-error", 0.5, "--panel", 0).refused(ExitCode.USAGE, "--panel 0");
   }
 
   @Test

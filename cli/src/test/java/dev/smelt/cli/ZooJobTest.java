@@ -202,6 +202,71 @@ class ZooJobTest {
     smelt("verify", out, "--against", DRAMA, "--against", SCRIPTURE, "--against", DRAMA).done();
   }
 
+  /** With a copy of one of the models, whose panels are that one's. */
+  @Test
+  void panelsOfSeveralModelsShare() {
+    Path statistics = folder.resolve("a.safetensors");
+    smelt(
+            "fisher",
+            DRAMA,
+            "--data",
+            HELD,
+            "--seq-len",
+            32,
+            "--samples",
+            4,
+            "--stats",
+            "diag,input-gram,grad-gram",
+            "-o",
+            statistics)
+        .done();
+    Path out = folder.resolve("zoo");
+    for (String metric : List.of("fisher", "kronecker")) {
+      JsonNode manifest =
+          zoo(
+                  "zoo",
+                  DRAMA,
+                  SCRIPTURE,
+                  DRAMA,
+                  "--name",
+                  "a",
+                  "--name",
+                  "b",
+                  "--name",
+                  "c",
+                  "--panel",
+                  100,
+                  "--max-error",
+                  0.3,
+                  "--overwrite",
+                  "--metric",
+                  metric,
+                  "--stats",
+                  statistics,
+                  "--any-model")
+              .json();
+      assertThat(manifest.path("clusters").toString()).containsPattern("\\.p1\"");
+      assertThat(manifest.path("models").get(2).path("bytesOwn").longValue()).isZero();
+      JsonNode verified =
+          smelt(
+                  "verify",
+                  out,
+                  "--against",
+                  DRAMA,
+                  "--against",
+                  SCRIPTURE,
+                  "--against",
+                  DRAMA,
+                  "--stats",
+                  statistics,
+                  "--json")
+              .json();
+      assertThat(verified.path("checks").toString()).contains("weighted cluster error");
+    }
+    zoo("y", DRAMA, SCRIPTURE, "--base", SCRIPTURE, "--panel", 100, "--max-error", 0.3)
+        .refused(ExitCode.USAGE, "cannot be cut into panels");
+  }
+
   @Test
   void aChangedSharedFileIsFound() throws IOException {
     zoo("zoo", DRAMA, SCRIPTURE, "--max-error", 0.4).done();

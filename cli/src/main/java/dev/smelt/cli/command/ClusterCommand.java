@@ -6,6 +6,7 @@ import dev.smelt.compress.metric.MetricSpec;
 import dev.smelt.compress.sharing.ClusteredModels;
 import dev.smelt.compress.sharing.Grouping;
 import dev.smelt.compress.sharing.ModelClusterer;
+import dev.smelt.compress.sharing.Panels;
 import dev.smelt.compress.sharing.Side;
 import dev.smelt.compress.sharing.ZooModel;
 import dev.smelt.formats.OutputOptions;
@@ -18,6 +19,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -80,6 +82,14 @@ public final class ClusterCommand extends SmeltCommand {
   private @Nullable String group;
 
   @Option(
+      names = "--panel",
+      paramLabel = "N",
+      description =
+          "Cut matrices into panels of N columns, each of which may share on its own; rows, where"
+              + " inputs are shared (whole).")
+  private @Nullable Integer panel;
+
+  @Option(
       names = "--include",
       paramLabel = "GLOB",
       description = "Look at matrices whose name matches (attention and feed-forward matrices).")
@@ -110,6 +120,11 @@ public final class ClusterCommand extends SmeltCommand {
         group != null
             ? Grouping.of(group)
             : names.size() > 1 ? Grouping.SAME_NAME : Grouping.SAME_PLACE;
+    Panels panels = panel == null ? Panels.NONE : new Panels(OptionalInt.of(panel));
+    if (panel != null && zoo.base().isPresent()) {
+      throw new UsageException(
+          "what models changed of a base cannot be cut into panels", "leave out --panel or --base");
+    }
     if (data.isEmpty()) {
       dataOptions.refuseAsUseless("--data");
     } else if (data.size() > 1 && data.size() != names.size()) {
@@ -134,6 +149,7 @@ public final class ClusterCommand extends SmeltCommand {
               inputs.base(),
               new LayerSelection(include, exclude, false),
               grouping,
+              panels,
               side.sides(),
               root().progress());
       for (int i = 0; i < meters.size(); i++) {
@@ -176,6 +192,9 @@ public final class ClusterCommand extends SmeltCommand {
     parameters.put("side", side.toString());
     if (group != null) {
       parameters.put("group", group);
+    }
+    if (panel != null) {
+      parameters.put("panel", panel);
     }
     parameters.put("include", include);
     parameters.put("exclude", exclude);

@@ -143,26 +143,33 @@ public record FisherMetric(Statistics statistics, Side side) implements Metric {
 
   /** Stored row by stored row, so that no more than one is ever decoded. */
   private void sum(TensorView fisher, Layer layer, double[] perOutput, double[] perInput) {
-    int rows = layer.transposed() ? layer.in() : layer.storedOut();
+    int rows = layer.transposed() ? layer.storedIn() : layer.storedOut();
     double[] row = new double[Math.toIntExact(fisher.elements() / rows)];
     String where = statistics.path() + "|" + fisher.name();
-    int[] places = new int[layer.storedOut()];
-    Arrays.fill(places, -1);
-    int[] outputs = layer.outputs();
-    for (int i = 0; i < outputs.length; i++) {
-      places[outputs[i]] = i;
-    }
+    int[] outputs = places(layer.outputs(), layer.storedOut());
+    int[] inputs = places(layer.inputs(), layer.storedIn());
     for (int i = 0; i < rows; i++) {
       fisher.read((long) i * row.length, row.length, row);
       for (int k = 0; k < row.length; k++) {
         requireInformation(row[k], where, "in row " + i + ", column " + k);
-        int output = places[layer.transposed() ? k : i];
-        if (output >= 0) {
+        int output = outputs[layer.transposed() ? k : i];
+        int input = inputs[layer.transposed() ? i : k];
+        if (output >= 0 && input >= 0) {
           perOutput[output] += row[k];
-          perInput[layer.transposed() ? i : k] += row[k];
+          perInput[input] += row[k];
         }
       }
     }
+  }
+
+  /** Where among those of a part each index of the whole is; −1: nowhere. */
+  private static int[] places(int[] part, int whole) {
+    int[] places = new int[whole];
+    Arrays.fill(places, -1);
+    for (int i = 0; i < part.length; i++) {
+      places[part[i]] = i;
+    }
+    return places;
   }
 
   private static double[] weights(double[] sums) {

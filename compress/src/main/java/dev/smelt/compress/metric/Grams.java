@@ -8,18 +8,16 @@ import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
 import dev.smelt.gpu.statistics.Statistic;
 import dev.smelt.gpu.statistics.Statistics;
-import java.util.stream.IntStream;
 
 /** Where the Gram matrices of a layer lie in statistics. */
 public final class Grams {
 
   private Grams() {}
 
-  /** A = E[x xᵀ]. */
+  /** A = E[x xᵀ], as far as the inputs are the layer's. */
   public static Curvature.Gram ofInputs(Statistics statistics, Layer layer) {
     return new Curvature.Gram(
-        find(statistics, Statistic.INPUT_GRAM, layer, layer.in()),
-        IntStream.range(0, layer.in()).toArray());
+        find(statistics, Statistic.INPUT_GRAM, layer, layer.storedIn()), layer.inputs());
   }
 
   /** G = E[δ δᵀ], as far as the outputs are the layer's. */

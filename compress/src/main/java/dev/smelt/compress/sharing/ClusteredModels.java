@@ -15,7 +15,6 @@ import dev.smelt.formats.manifest.TensorRecord;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
@@ -31,7 +30,7 @@ public final class ClusteredModels {
   private final List<SequencedMap<String, LayerState>> states;
   private final Subjects subjects;
   private final List<SharedBasis> shared;
-  private final Map<Place, SharedBasis> found;
+  private final Pieces pieces;
   private final ZooLayout layout;
   private final boolean isZoo;
 
@@ -41,7 +40,7 @@ public final class ClusteredModels {
       List<SequencedMap<String, LayerState>> states,
       Subjects subjects,
       List<SharedBasis> shared,
-      Map<Place, SharedBasis> found,
+      Pieces pieces,
       ZooLayout layout,
       boolean isZoo) {
     this.models = models;
@@ -49,14 +48,14 @@ public final class ClusteredModels {
     this.states = states;
     this.subjects = subjects;
     this.shared = shared;
-    this.found = found;
+    this.pieces = pieces;
     this.layout = layout;
     this.isZoo = isZoo;
   }
 
   /**
    * @param layers that were looked at, of each model
-   * @param found the basis of every matrix that is factors now
+   * @param pieces what has become of them
    */
   static ClusteredModels of(
       List<ZooModel> models,
@@ -64,28 +63,33 @@ public final class ClusteredModels {
       List<List<Layer>> layers,
       Subjects subjects,
       List<SharedBasis> shared,
-      Map<Place, SharedBasis> found,
+      Pieces pieces,
+      Panels panels,
       StoredTensors stored) {
     List<SequencedMap<String, LayerState>> states = new ArrayList<>();
     List<FactoredModel> factored = new ArrayList<>();
     for (int i = 0; i < models.size(); i++) {
       SequencedMap<String, LayerState> ofModel = new LinkedHashMap<>();
-      for (Layer layer : layers.get(i)) {
-        Place place = new Place(i, layer.module());
-        Place source = subjects.copies().getOrDefault(place, place);
+      for (Layer whole : layers.get(i)) {
+        Place own = new Place(i, whole.module());
+        Place source = subjects.copies().getOrDefault(own, own);
         String reason = subjects.kept().getOrDefault(source, STAYS);
-        ofModel.put(
-            layer.module(),
-            Optional.ofNullable(found.get(source))
-                .map(basis -> state(layer, basis, basis.member(source)))
-                .orElse(new LayerState.Dense(layer, reason)));
+        for (Layer layer : pieces.of(source, whole, panels)) {
+          Place place = new Place(source.model(), layer.module());
+          ofModel.put(
+              layer.module(),
+              pieces
+                  .basis(place)
+                  .map(basis -> state(layer, basis, basis.member(place)))
+                  .orElse(new LayerState.Dense(layer, reason)));
+        }
       }
       states.add(ofModel);
       factored.add(new FactoredModel(models.get(i).checkpoint(), METHOD, ofModel, stored));
     }
     boolean isZoo = models.size() > 1 || base.isPresent();
     ZooLayout layout = isZoo ? ZooLayout.of(factored, base, stored) : ZooLayout.single();
-    return new ClusteredModels(models, factored, states, subjects, shared, found, layout, isZoo);
+    return new ClusteredModels(models, factored, states, subjects, shared, pieces, layout, isZoo);
   }
 
   private static LayerState state(Layer layer, SharedBasis basis, SharedMember member) {
@@ -137,11 +141,19 @@ public final class ClusteredModels {
 
   private ClusterRecord record(SharedBasis one) {
     boolean plain = one.members().getFirst().subject().isPlain();
-    List<Place> copies =
-        subjects.copies().entrySet().stream()
-            .filter(copy -> one.equals(found.get(copy.getValue())))
-            .map(Map.Entry::getKey)
-            .toList();
+    List<Place> copies = new ArrayList<>();
+    for (SharedMember member : one.members()) {
+      Layer layer = member.subject().layer();
+      Place whole = new Place(member.subject().model(), layer.whole());
+      subjects
+          .copies()
+          .forEach(
+              (copy, source) -> {
+                if (source.equals(whole)) {
+                  copies.add(new Place(copy.model(), layer.module()));
+                }
+              });
+    }
     return new ClusterRecord(
         one.basis().name(),
         one.side().toString(),
@@ -152,9 +164,7 @@ public final class ClusteredModels {
         plain ? null : one.weightedError(),
         one.bracket().lower(),
         one.bracket().upper(),
-        one.members().stream()
-            .mapToLong(member -> member.subject().layer().weight().info().bytes())
-            .sum(),
+        one.members().stream().mapToLong(member -> StoredAs.bytes(member.subject().layer())).sum(),
         one.bytes());
   }
 
@@ -177,21 +187,25 @@ public final class ClusteredModels {
   }
 
   private TensorRecord record(StoredAs one) {
-    String name = qualified(new Place(one.model(), one.tensor().name()));
-    long before = one.tensor().info().bytes();
     long after = one.stored().stream().mapToLong(view -> layout.nextShare(one.model(), view)).sum();
     if (one.layer().isEmpty()) {
-      return TensorRecord.kept(name, null, before, after);
+      String name = qualified(new Place(one.model(), one.tensor().name()));
+      return TensorRecord.kept(name, null, one.tensor().info().bytes(), after);
     }
-    Place place = new Place(one.model(), one.layer().get().module());
-    Place source = subjects.copies().getOrDefault(place, place);
-    SharedBasis basis = found.get(source);
-    if (basis == null) {
-      String reason = subjects.kept().getOrDefault(source, STAYS);
+    Layer layer = one.layer().get();
+    long before = StoredAs.bytes(layer);
+    String name = qualified(new Place(one.model(), layer.module() + Layer.WEIGHT));
+    Place whole = new Place(one.model(), layer.whole());
+    Place copied = subjects.copies().getOrDefault(whole, whole);
+    Place place = new Place(one.model(), layer.module());
+    Place source = new Place(copied.model(), layer.module());
+    if (pieces.basis(source).isEmpty()) {
+      String reason = subjects.kept().getOrDefault(copied, STAYS);
       return reason.equals(Subjects.UNCHANGED)
           ? TensorRecord.of(name, TensorRecord.UNCHANGED, before, after)
           : TensorRecord.kept(name, "stays dense: " + reason, before, after);
     }
+    SharedBasis basis = pieces.basis(source).get();
     SharedMember member = basis.member(source);
     boolean plain = member.subject().isPlain();
     return new TensorRecord(

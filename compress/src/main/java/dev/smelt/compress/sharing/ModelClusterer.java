@@ -74,6 +74,7 @@ public final class ModelClusterer implements AutoCloseable {
   /**
    * @param models one, or several
    * @param base where models share what they changed of it
+   * @param panels no change of a base can be cut
    * @param sides on which matrices may share; where there are two, each group takes the one that
    *     saves more elements
    * @throws UsageException when there is nothing to cluster
@@ -83,42 +84,48 @@ public final class ModelClusterer implements AutoCloseable {
       Optional<Checkpoint> base,
       LayerSelection selection,
       Grouping grouping,
+      Panels panels,
       List<Side> sides,
       Progress progress) {
     models.forEach(model -> LowRank.requireDense(model.checkpoint()));
     base.ifPresent(LowRank::requireDense);
     List<List<Layer>> layers =
         models.stream().map(model -> selection.layers(model.checkpoint())).toList();
+    for (int i = 0; i < models.size(); i++) {
+      panels.requireMatrices(models.get(i).checkpoint(), layers.get(i));
+    }
     Subjects subjects = Subjects.of(models, base, layers, stored);
     BasisCutter cutter = new BasisCutter(device, options, stored);
     List<SharedBasis> shared = new ArrayList<>();
-    Map<Subjects.Place, SharedBasis> found = new LinkedHashMap<>();
+    Pieces pieces = new Pieces();
     for (List<Subject> group : groups(subjects, grouping)) {
-      for (Candidates candidates : candidates(group, sides, progress)) {
+      for (Candidates candidates : candidates(group, panels, sides, progress)) {
         for (Cluster cluster : candidates.clusters()) {
+          List<Subject> members = candidates.members(cluster);
+          Side side = candidates.side();
+          Optional<Basis> name = Optional.of(new Basis(shared.size()));
           cutter
-              .cut(
-                  candidates.members(cluster),
-                  candidates.side(),
-                  cluster.bracket(),
-                  Optional.of(new Basis(shared.size())))
-              .ifPresent(shared::add);
+              .cut(members, side, cluster.bracket(), name)
+              .ifPresent(
+                  cut -> {
+                    shared.add(cut);
+                    pieces.add(cut);
+                  });
         }
       }
     }
-    for (SharedBasis one : shared) {
-      one.members().forEach(member -> found.put(Subjects.Place.of(member.subject()), one));
+    List<Subject> rest = new ArrayList<>();
+    for (Subject subject : subjects.sharing()) {
+      pieces.of(subject, panels).stream().filter(pieces::isFree).forEach(rest::add);
     }
-    List<Subject> rest = new ArrayList<>(subjects.sharing());
-    rest.removeIf(subject -> found.containsKey(Subjects.Place.of(subject)));
     rest.addAll(subjects.alone());
     for (Subject subject : rest) {
       Side side = subject.layer().out() <= subject.layer().in() ? Side.OUTPUT : Side.INPUT;
       cutter
           .cut(List.of(subject), side, new Cluster.Bracket(0, 0), Optional.empty())
-          .ifPresent(own -> found.put(Subjects.Place.of(subject), own));
+          .ifPresent(pieces::add);
     }
-    return ClusteredModels.of(models, base, layers, subjects, shared, found, stored);
+    return ClusteredModels.of(models, base, layers, subjects, shared, pieces, panels, stored);
   }
 
   /** Two matrices or more each. */
@@ -144,11 +151,14 @@ public final class ModelClusterer implements AutoCloseable {
   }
 
   /** Of the side on which the whole group saves more. */
-  private List<Candidates> candidates(List<Subject> group, List<Side> sides, Progress progress) {
+  private List<Candidates> candidates(
+      List<Subject> group, Panels panels, List<Side> sides, Progress progress) {
     List<Candidates> best = List.of();
     for (Side side : sides) {
+      List<Subject> cut =
+          group.stream().flatMap(subject -> panels.of(subject, side).stream()).toList();
       List<Candidates> found =
-          alike(group, side).stream().map(alike -> candidates(alike, side, progress)).toList();
+          alike(cut, side).stream().map(alike -> candidates(alike, side, progress)).toList();
       best = saved(found) > saved(best) ? found : best;
     }
     return best;

@@ -1,5 +1,6 @@
 package dev.smelt.compress.sharing;
 
+import dev.smelt.formats.model.Axis;
 import java.util.Locale;
 
 /** What matrices of a cluster have in common. */
@@ -8,6 +9,11 @@ public enum Side {
   OUTPUT,
   /** B of W = AB, a basis of the inputs: blocks are Wᵀ. */
   INPUT;
+
+  /** Along which the blocks' columns lie, and are cut into panels. */
+  Axis columns() {
+    return this == OUTPUT ? Axis.INPUT : Axis.OUTPUT;
+  }
 
   @Override
   public String toString() {

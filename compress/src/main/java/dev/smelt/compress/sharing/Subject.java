@@ -36,6 +36,11 @@ record Subject(int model, Layer layer, Optional<Layer> base, Metric metric) {
     return sides.left().meanDiagonal() > 0 && sides.right().meanDiagonal() > 0;
   }
 
+  /** A part of the matrix, or all of it. */
+  Subject part(Layer part) {
+    return part.equals(layer) ? this : new Subject(model, part, base, metric);
+  }
+
   /** The same matrix as a change of another one. */
   Subject changing(Layer original) {
     return new Subject(model, layer, Optional.of(original), metric);

@@ -118,6 +118,7 @@ class WeightedSharingTest {
               Optional.empty(),
               new LayerSelection(List.of("*"), List.of(), false),
               Grouping.SAME_PLACE,
+              Panels.NONE,
               List.of(side),
               Progress.NONE);
       assertThat(done.clusters()).hasSize(1);
@@ -339,6 +340,7 @@ class WeightedSharingTest {
               Optional.empty(),
               new LayerSelection(List.of("*"), List.of(), false),
               Grouping.SAME_PLACE,
+              Panels.NONE,
               List.of(Side.OUTPUT),
               Progress.NONE);
       for (ClusterRecord cluster : done.clusters()) {
