@@ -8,7 +8,7 @@ JDK := $(shell bin/find-jdk 2> /dev/null)
 export JAVA_HOME := $(JDK)
 MVN := bin/quiet-mvn
 
-.PHONY: help build test demo bench format clean jdk
+.PHONY: help build test demo bench fuzz format clean jdk
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -32,6 +32,10 @@ demo: build ## run the main job on testdata and write a report
 
 bench: build ## measure; see docs/results.md
 	@bin/bench
+
+fuzz: jdk ## bounds and promises of clusters on 10,000 random families; minutes
+	@$(MVN) -pl formats,gpu,compress -am test -Dtest='GrowthTest,ClustererTest' -Dsmelt.families=10000 -Dsurefire.failIfNoSpecifiedTests=false
+	@echo "no bound or promise broke"
 
 format: jdk ## apply the house formatting
 	@$(MVN) spotless:apply

@@ -26,6 +26,9 @@ final class SharingBench {
   /** In the norm of both Gram matrices little is left of a matrix at larger ones. */
   private static final List<Double> WEIGHTED_ERRORS = List.of(0.02, 0.05, 0.1, 0.2);
 
+  /** Halvings of the interval in which an error is looked for. */
+  private static final int STEPS = 8;
+
   private SharingBench() {}
 
   /**
@@ -123,9 +126,9 @@ final class SharingBench {
       PrintStream out) {
     out.printf(
         "| %s, %s, ε | bases | in clusters | bytes / dense | loss | separate SVDs in as many bytes,"
-            + " one share for all | ranks by the metric |%n",
+            + " one error for all | one share for all | ranks by the metric |%n",
         model.getFileName(), metric.get(1));
-    out.println("|---|---|---|---|---|---|---|");
+    out.println("|---|---|---|---|---|---|---|---|");
     for (double error : errors) {
       row(model, data, metric, target, error, out);
     }
@@ -147,12 +150,13 @@ final class SharingBench {
       members += cluster.path("members").size();
     }
     out.printf(
-        "| %s | %d | %d | %.3f | %.4f | %s | %s |%n",
+        "| %s | %d | %d | %.3f | %.4f | %s | %s | %s |%n",
         error,
         shared.path("clusters").size(),
         members,
         (double) after / before,
         loss(shared),
+        after < before ? sameError(model, metric, measure, target, after) : "",
         after < before ? separate(model, measure, "--keep", share(shared, before - after)) : "",
         after < before ? separate(model, measure, "--budget", after) : "");
   }
@@ -165,6 +169,24 @@ final class SharingBench {
       matrices += other ? 0 : tensor.path("bytesBefore").longValue();
     }
     return 1 - (double) saved / matrices;
+  }
+
+  /** The loss of separate factors with one error for all that take at most so many bytes. */
+  private static String sameError(
+      Path model, List<Object> metric, List<Object> measure, Path target, long bytes) {
+    Path spectra = target.resolveSibling("spectra.safetensors");
+    double low = 0;
+    double high = 0.99;
+    for (int step = 0; step < STEPS; step++) {
+      double middle = (low + high) / 2;
+      List<Object> words = new ArrayList<>(List.of("factorize", model, "--max-error", middle));
+      words.addAll(metric);
+      words.addAll(List.of("--spectra", spectra, "--overwrite", "-o", target));
+      long found = Command.smelt(words.toArray()).path("totals").path("bytesAfter").longValue();
+      low = found > bytes ? middle : low;
+      high = found > bytes ? high : middle;
+    }
+    return separate(model, measure, "--max-error", high);
   }
 
   /** The loss of separate factors. */

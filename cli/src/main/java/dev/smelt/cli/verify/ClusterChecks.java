@@ -134,8 +134,29 @@ public final class ClusterChecks {
           CertificateChecks.close(
               "weighted cluster error", cluster.basis(), recorded, found.weightedError()));
     }
+    energy(cluster, found.norm());
     if (weighted) {
       promise(cluster.basis(), found.weightedError());
+    }
+  }
+
+  /**
+   * Nothing is lost between what was kept and what was dropped; and it is the members' where the
+   * sum was of these as they are.
+   */
+  private void energy(ClusterRecord cluster, double norm) {
+    ClusterRecord.Energy energy = cluster.energy();
+    if (energy == null) {
+      return;
+    }
+    checks.add(
+        CertificateChecks.close(
+            "energy", cluster.basis(), energy.total(), energy.kept() + energy.dropped()));
+    boolean asTheyAre = !perBlock && "plain".equals(manifest.parameters().get("metric"));
+    if (asTheyAre) {
+      checks.add(
+          CertificateChecks.close(
+              "energy of members", cluster.basis(), energy.total(), norm * norm));
     }
   }
 

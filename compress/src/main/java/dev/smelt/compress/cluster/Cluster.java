@@ -1,6 +1,7 @@
 package dev.smelt.compress.cluster;
 
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Blocks that share a basis Q of r orthonormal columns. Errors are relative: √(Σ_j‖A_j − QQᵀA_j‖² /
@@ -18,8 +19,14 @@ public record Cluster(List<Integer> members, int rank, double error, Bracket bra
    * What was known of an error before it was computed.
    *
    * @param lower 0 where nothing was known
+   * @param ledger of a cluster that grew by a truncated sum
    */
-  public record Bracket(double lower, double upper) {}
+  public record Bracket(double lower, double upper, Optional<Ledger> ledger) {
+
+    public Bracket(double lower, double upper) {
+      this(lower, upper, Optional.empty());
+    }
+  }
 
   public Cluster {
     members = members.stream().sorted().toList();

@@ -117,6 +117,13 @@ public final class Clusterer {
         members.stream().map(Member::index).toList(),
         rank,
         Math.sqrt(share),
-        new Cluster.Bracket(Math.sqrt(group.lower()), Math.sqrt(group.upper())));
+        bracket(group, members, Math.sqrt(share)));
+  }
+
+  /** Of a cluster that some of the group had to leave, nothing was known before. */
+  private static Cluster.Bracket bracket(Group group, List<Member> members, double error) {
+    return members.size() == group.members().size()
+        ? new Cluster.Bracket(Math.sqrt(group.lower()), Math.sqrt(group.upper()), group.ledger())
+        : new Cluster.Bracket(0, error);
   }
 }

@@ -5,6 +5,7 @@ import dev.smelt.gpu.engine.LinearAlgebra;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.PriorityQueue;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -89,7 +90,7 @@ final class ExactClustering {
   private Group group(Node node) {
     int rank = rank(node.energies(), node.total());
     double error = node.total() == 0 ? 0 : Energies.tail(node.energies(), rank) / node.total();
-    return new Group(node.members(), error, error);
+    return new Group(node.members(), error, error, Optional.empty());
   }
 
   private void offer(PriorityQueue<Pair> pairs, SortedMap<Integer, Node> open, Node node) {

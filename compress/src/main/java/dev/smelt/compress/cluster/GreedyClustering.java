@@ -95,7 +95,8 @@ final class GreedyClustering {
         }
       }
       double total = Math.max(growth.total(), Double.MIN_NORMAL);
-      return new Group(cluster, growth.lowerBound() / total, growth.bound() / total);
+      return new Group(
+          cluster, growth.lowerBound() / total, growth.bound() / total, growth.ledger());
     }
   }
 

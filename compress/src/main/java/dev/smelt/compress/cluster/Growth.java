@@ -2,6 +2,7 @@ package dev.smelt.compress.cluster;
 
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
+import java.util.Optional;
 
 /**
  * A cluster that grows block by block, with what its best basis of r directions leaves at most:
@@ -19,6 +20,11 @@ sealed interface Growth extends AutoCloseable
   /** What e_r² is at least; 0 where nothing is known. */
   default double lowerBound() {
     return 0;
+  }
+
+  /** What was kept and lost, where a truncated sum is kept. */
+  default Optional<Ledger> ledger() {
+    return Optional.empty();
   }
 
   /** The bound with one more block. */

@@ -2,6 +2,8 @@ package dev.smelt.compress.cluster;
 
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
+import java.util.Arrays;
+import java.util.Optional;
 
 /** By a {@link TruncatedSum}: its estimate is a bound, and nearly the error itself. */
 final class TruncatedGrowth implements Growth {
@@ -32,6 +34,12 @@ final class TruncatedGrowth implements Growth {
   @Override
   public double lowerBound() {
     return sum.lowerBound(rank);
+  }
+
+  @Override
+  public Optional<Ledger> ledger() {
+    double kept = Arrays.stream(sum.values()).sum();
+    return Optional.of(new Ledger(sum.total(), kept, sum.discarded()));
   }
 
   @Override

@@ -1,11 +1,10 @@
 package dev.smelt.compress.cluster;
 
 import dev.smelt.gpu.engine.Eigen;
+import dev.smelt.gpu.engine.Latest;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
 import java.util.List;
-import java.util.Objects;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Of Σ A_jA_jᵀ over the members of a cluster, exactly: the best bases of every rank, Q_r the
@@ -19,19 +18,20 @@ import org.jspecify.annotations.Nullable;
 record UnionSpectrum(double[] values, Matrix vectors, double total) {
 
   static UnionSpectrum of(LinearAlgebra algebra, List<Member> members) {
-    try (LinearAlgebra inner = algebra.inner()) {
-      @Nullable Matrix sum = null;
+    try (LinearAlgebra inner = algebra.inner();
+        Latest sum = new Latest(inner)) {
       double total = 0;
       for (Member member : members) {
         try (LinearAlgebra one = inner.inner()) {
           Matrix a = member.load(one);
-          sum =
-              inner.keep(
-                  sum == null ? one.gram(a) : one.multiplyAdd(1, a, one.transpose(a), 1, sum));
+          sum.set(
+              sum.get()
+                  .map(before -> one.multiplyAdd(1, a, one.transpose(a), 1, before))
+                  .orElseGet(() -> one.gram(a)));
         }
         total += member.squaredNorm();
       }
-      Eigen eigen = inner.eigh(Objects.requireNonNull(sum, "no members"));
+      Eigen eigen = inner.eigh(sum.get().orElseThrow());
       double[] values = eigen.values();
       for (int i = 0; i < values.length; i++) {
         values[i] = Math.max(0, values[i]);

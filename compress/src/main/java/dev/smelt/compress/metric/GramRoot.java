@@ -2,6 +2,7 @@ package dev.smelt.compress.metric;
 
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.lowrank.Weight;
+import dev.smelt.gpu.engine.Latest;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
 import dev.smelt.gpu.engine.NotPositiveDefiniteException;
@@ -83,15 +84,16 @@ record GramRoot(Weight weight, double shrinkage, boolean isZero) {
 
     /** Of scale · H + diagonal · I. */
     Weight root(LinearAlgebra algebra, double scale, double diagonal) {
-      try (LinearAlgebra inner = algebra.inner()) {
-        Matrix sum = grams.getFirst().load(inner, scale * factors[0], diagonal);
+      try (LinearAlgebra inner = algebra.inner();
+          Latest sum = new Latest(inner)) {
+        sum.set(grams.getFirst().load(inner, scale * factors[0], diagonal));
         for (int j = 1; j < factors.length; j++) {
           try (LinearAlgebra one = inner.inner()) {
             Matrix negative = grams.get(j).load(one, -scale * factors[j], 0);
-            sum = inner.keep(one.subtract(sum, negative));
+            sum.set(one.subtract(sum.get().orElseThrow(), negative));
           }
         }
-        return new Weight.Cholesky(algebra.keep(inner.cholesky(sum)));
+        return new Weight.Cholesky(algebra.keep(inner.cholesky(sum.get().orElseThrow())));
       }
     }
   }

@@ -164,6 +164,11 @@ public final class ClusteredModels {
         plain ? null : one.weightedError(),
         one.bracket().lower(),
         one.bracket().upper(),
+        one.bracket()
+            .ledger()
+            .map(
+                ledger -> new ClusterRecord.Energy(ledger.total(), ledger.kept(), ledger.dropped()))
+            .orElse(null),
         one.members().stream().mapToLong(member -> StoredAs.bytes(member.subject().layer())).sum(),
         one.bytes());
   }

@@ -23,6 +23,11 @@ final class Errors {
     return relative;
   }
 
+  /** √Σ norm². */
+  double norm() {
+    return total;
+  }
+
   /** √(Σ error²/Σ norm²), or the largest error/norm. */
   double all(boolean everyOne) {
     return everyOne ? largest : ratio(missed, total);

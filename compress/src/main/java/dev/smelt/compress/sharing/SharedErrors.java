@@ -15,8 +15,10 @@ import java.util.List;
  * @param error of all together: √(Σ‖E‖²/Σ‖X‖²), or the largest of a member where the promise is one
  *     to every matrix
  * @param weightedError the same of ‖LER‖ and ‖LXR‖
+ * @param norm √Σ‖X‖²
  */
-public record SharedErrors(List<OfMember> members, double error, double weightedError) {
+public record SharedErrors(
+    List<OfMember> members, double error, double weightedError, double norm) {
 
   /**
    * Of one matrix.
@@ -69,6 +71,6 @@ public record SharedErrors(List<OfMember> members, double error, double weighted
         }
       }
     }
-    return new SharedErrors(members, plain.all(perBlock), weighted.all(perBlock));
+    return new SharedErrors(members, plain.all(perBlock), weighted.all(perBlock), plain.norm());
   }
 }

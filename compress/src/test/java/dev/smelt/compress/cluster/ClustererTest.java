@@ -21,6 +21,9 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 class ClustererTest {
 
+  /** Of each algorithm; many more with -Dsmelt.families. */
+  private static final int FAMILIES = Integer.getInteger("smelt.families", 200);
+
   private static List<Cluster> cluster(Family family, ClusterOptions options) {
     return new Clusterer(TestDevice.get(), options).cluster(family.asBlocks(), Progress.NONE);
   }
@@ -69,7 +72,7 @@ class ClustererTest {
   @ParameterizedTest
   @EnumSource(Algorithm.class)
   void whatIsPromisedHolds(Algorithm algorithm) {
-    for (int seed = 0; seed < 150; seed++) {
+    for (int seed = 0; seed < FAMILIES; seed++) {
       Family family = Family.random(seed);
       SplittableRandom random = new SplittableRandom(~seed);
       int rank = random.nextInt(1, family.rows() + 1);

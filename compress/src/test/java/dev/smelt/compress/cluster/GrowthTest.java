@@ -18,7 +18,8 @@ import org.junit.jupiter.api.Test;
 /** Bounds against full SVDs of the concatenation, over families of all kinds. */
 class GrowthTest {
 
-  private static final int FAMILIES = 400;
+  /** Many more with -Dsmelt.families. */
+  private static final int FAMILIES = Integer.getInteger("smelt.families", 1000);
 
   /** Of the energy: what rounding may add. */
   private static final double ROUNDING = 1e-9;

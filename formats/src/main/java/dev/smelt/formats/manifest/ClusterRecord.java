@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  *     not the plain one; then the promise is of this error
  * @param lowerBound what was known of the error while the cluster grew; 0: nothing
  * @param upperBound the same from above
+ * @param energy of a cluster that grew by a truncated sum, what that kept; else null
  * @param bytesBefore of the matrices
  * @param bytesAfter of the basis and all coefficients
  */
@@ -30,8 +31,16 @@ public record ClusterRecord(
     @Nullable Double weightedRelativeError,
     double lowerBound,
     double upperBound,
+    @Nullable Energy energy,
     long bytesBefore,
     long bytesAfter) {
+
+  /**
+   * The ledger of a truncated sum of A_jA_jᵀ, in squared norms: total = kept + dropped.
+   *
+   * @param total Σ‖A_j‖², in the norm in which clusters were looked for
+   */
+  public record Energy(double total, double kept, double dropped) {}
 
   public ClusterRecord {
     members = List.copyOf(members);

@@ -57,6 +57,7 @@ class ManifestTest {
                     0.2,
                     0,
                     0.2,
+                    new ClusterRecord.Energy(3, 2, 1),
                     64,
                     24)),
             List.of(new Measured("dense", "m", "d.txt", 8, 1.5, Math.exp(1.5), 0.25)),

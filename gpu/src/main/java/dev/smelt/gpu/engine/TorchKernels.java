@@ -91,7 +91,7 @@ final class TorchKernels implements MatrixKernels {
 
   @Override
   public Matrix matrix(int rows, int cols, double[] rowMajor) {
-    return own(scope.create(rowMajor, new Shape(rows, cols)));
+    return own(Tensors.copy(scope, rowMajor, new Shape(rows, cols)));
   }
 
   @Override
@@ -106,14 +106,14 @@ final class TorchKernels implements MatrixKernels {
 
   @Override
   public void setRows(Matrix target, int firstRow, double[] rowMajor) {
-    try (NDArray chunk = scope.create(rowMajor)) {
+    try (NDArray chunk = Tensors.copy(scope, rowMajor, new Shape(rowMajor.length))) {
       setRows(target, firstRow, chunk);
     }
   }
 
   @Override
   public void setRows(Matrix target, int firstRow, float[] rowMajor) {
-    try (NDArray chunk = scope.create(rowMajor)) {
+    try (NDArray chunk = Tensors.copy(scope, rowMajor, new Shape(rowMajor.length))) {
       setRows(target, firstRow, chunk);
     }
   }
@@ -211,7 +211,7 @@ final class TorchKernels implements MatrixKernels {
   }
 
   private NDArray factors(Matrix a, double[] factors, Shape shape) {
-    try (NDArray wide = scope.create(factors, shape)) {
+    try (NDArray wide = Tensors.copy(scope, factors, shape)) {
       NDArray rounded = wide.toType(type(a.precision()), true);
       rounded.attach(scope);
       return rounded;

@@ -68,7 +68,7 @@ final class Totals implements AutoCloseable {
       return manager.zeros(shape, DataType.FLOAT64);
     }
     MemorySegment segment = scratch.allocate(stored.elements() * Double.BYTES);
-    return Tensors.over(manager, segment, shape);
+    return Tensors.over(manager, segment, shape, DataType.FLOAT64);
   }
 
   /** What is added up over the data for a parameter. */

@@ -10,6 +10,7 @@ import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.JniUtils;
 import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.TensorView;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
@@ -42,7 +43,7 @@ public final class Tensors {
       float[] values = new float[(int) Math.min(CHUNK, view.elements() - at)];
       view.read(at, values.length, values);
       requireFinite(view.name(), at, values);
-      try (NDArray chunk = manager.create(values)) {
+      try (NDArray chunk = copy(manager, values, new Shape(values.length))) {
         flat.set(new NDIndex().addSliceDim(at, at + values.length), chunk);
       }
     }
@@ -59,7 +60,7 @@ public final class Tensors {
   public static void overwrite(NDArray target, String name, float[] values) {
     requireFinite(name, 0, values);
     try (NDArray flat = target.reshape(values.length);
-        NDArray copy = target.getManager().create(values)) {
+        NDArray copy = copy(target.getManager(), values, new Shape(values.length))) {
       flat.set(new NDIndex().addSliceDim(0, values.length), copy);
     }
   }
@@ -105,21 +106,46 @@ public final class Tensors {
   }
 
   /**
-   * An f64 array over native memory, which it neither copies nor frees. CPU only.
+   * An array of f32 or f64 over native memory, which it neither copies nor frees. CPU only.
    *
    * @param segment off the heap, of the size of the array; must outlive it
    */
-  public static NDArray over(NDManager manager, MemorySegment segment, Shape shape) {
+  public static NDArray over(NDManager manager, MemorySegment segment, Shape shape, DataType type) {
     // Only the address is passed on, so that a buffer's limit of 2 GiB does not matter.
     long start = Math.min(segment.byteSize(), Integer.MAX_VALUE);
     ByteBuffer address = segment.asSlice(0, start).asByteBuffer().order(ByteOrder.nativeOrder());
     return JniUtils.createNdFromByteBuffer(
-        (PtNDManager) manager,
-        address,
-        shape,
-        DataType.FLOAT64,
-        SparseFormat.DENSE,
-        manager.getDevice());
+        (PtNDManager) manager, address, shape, type, SparseFormat.DENSE, manager.getDevice());
+  }
+
+  /**
+   * Values on the device, row-major, in memory that is free again when the array is closed: that of
+   * arrays which DJL makes from Java's is freed by the garbage collector, which a small heap calls
+   * too seldom for what lies outside of it.
+   */
+  public static NDArray copy(NDManager manager, double[] values, Shape shape) {
+    if (manager.getDevice().isGpu()) {
+      return manager.create(values, shape);
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment memory = arena.allocateFrom(ValueLayout.JAVA_DOUBLE, values);
+      try (NDArray view = over(manager, memory, shape, DataType.FLOAT64)) {
+        return view.duplicate();
+      }
+    }
+  }
+
+  /** As {@link #copy(NDManager, double[], Shape)}, of f32. */
+  public static NDArray copy(NDManager manager, float[] values, Shape shape) {
+    if (manager.getDevice().isGpu()) {
+      return manager.create(values, shape);
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment memory = arena.allocateFrom(ValueLayout.JAVA_FLOAT, values);
+      try (NDArray view = over(manager, memory, shape, DataType.FLOAT32)) {
+        return view.duplicate();
+      }
+    }
   }
 
   /**
