@@ -1,5 +1,6 @@
 package dev.smelt.formats;
 
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -63,6 +64,11 @@ public enum DType {
   /** The type named {@code label} in a safetensors header, if there is one. */
   public static Optional<DType> ofLabel(String label) {
     return Optional.ofNullable(BY_LABEL.get(label));
+  }
+
+  /** The type of that name in a config, if there is one. */
+  static Optional<DType> ofTorchName(String name) {
+    return Arrays.stream(values()).filter(type -> type.torchName.equals(name)).findFirst();
   }
 
   /** The name in a safetensors header. */

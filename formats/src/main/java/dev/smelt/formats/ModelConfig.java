@@ -130,6 +130,17 @@ public final class ModelConfig {
     return dtype.map(type -> with("torch_dtype", type.torchName())).orElse(this);
   }
 
+  /**
+   * The floating-point type its weights are said to be of, under {@code torch_dtype} or, as newer
+   * configs have it, {@code dtype}; empty where neither names one.
+   */
+  public Optional<DType> dtype() {
+    return text("torch_dtype")
+        .or(() -> text("dtype"))
+        .flatMap(DType::ofTorchName)
+        .filter(DType::isFloat);
+  }
+
   public ModelConfig without(String... keys) {
     ObjectNode copy = root.deepCopy();
     copy.remove(List.of(keys));

@@ -1,25 +1,73 @@
 package dev.smelt.formats;
 
 import dev.smelt.formats.codec.FloatCodec;
+import dev.smelt.formats.codec.ScaledInts;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.Optional;
 
 /**
  * A tensor as it lies in a mapped file: little-endian, row-major, contiguous. Nothing is read until
  * a value is asked for. A view lives as long as the checkpoint it came from.
+ *
+ * <p>Integers may have a scale for each row in a tensor of their own. The values of such a view are
+ * real numbers; type and bytes are those of the integers.
+ *
+ * @see ScaledInts
  */
 public final class TensorView {
 
+  private static final long SCALED_CHUNK = 8192;
+
   private final TensorInfo info;
   private final MemorySegment segment;
+  private final Optional<TensorView> scales;
 
   public TensorView(TensorInfo info, MemorySegment segment) {
+    this(info, segment, Optional.empty());
+  }
+
+  private TensorView(TensorInfo info, MemorySegment segment, Optional<TensorView> scales) {
     if (segment.byteSize() != info.bytes()) {
       throw new IllegalArgumentException(
           info.name() + " needs " + info.bytes() + " bytes, not " + segment.byteSize());
     }
     this.info = info;
     this.segment = segment.asReadOnly();
+    this.scales = scales;
+  }
+
+  /**
+   * Integers that stand for real numbers: X[i,…] = ints[i,…]·scales[i].
+   *
+   * @param ints I8 of n rows, at least one axis and one element
+   * @param scales F32 [n, 1]
+   * @throws IllegalArgumentException when they are of other types or shapes
+   */
+  public static TensorView scaled(TensorView ints, TensorView scales) {
+    boolean fits =
+        ints.dtype() == DType.I8
+            && scales.dtype() == DType.F32
+            && ints.shape().rank() > 0
+            && ints.elements() > 0
+            && scales.shape().equals(Shape.of(ints.shape().size(0), 1));
+    if (!fits) {
+      throw new IllegalArgumentException("no scales of " + ints.info() + ": " + scales.info());
+    }
+    return new TensorView(ints.info, ints.segment, Optional.of(scales));
+  }
+
+  /**
+   * The same values in another shape.
+   *
+   * @throws IllegalArgumentException when it has another number of elements, or of rows where they
+   *     have scales
+   */
+  public TensorView reshaped(Shape shape) {
+    if (scales.isPresent() && shape.size(0) != shape().size(0)) {
+      throw new IllegalArgumentException(name() + " has scales of " + shape() + ", not " + shape);
+    }
+    return new TensorView(new TensorInfo(name(), dtype(), shape), segment, scales);
   }
 
   public TensorInfo info() {
@@ -47,18 +95,58 @@ public final class TensorView {
     return segment;
   }
 
+  /** Whether its values are real numbers: floats, or integers with scales. */
+  public boolean holdsReals() {
+    return dtype().isFloat() || scales.isPresent();
+  }
+
+  /** The scales of its rows, F32 [rows, 1]. */
+  public Optional<TensorView> scales() {
+    return scales;
+  }
+
+  /** The tensors of a file that hold it: itself and, where it has them, its scales. */
+  public List<TensorView> stored() {
+    return scales.map(of -> List.of(this, of)).orElse(List.of(this));
+  }
+
+  /** Bytes of {@link #stored()}. */
+  public long storedBytes() {
+    return info.bytes() + scales.map(of -> of.info.bytes()).orElse(0L);
+  }
+
+  /** Whether type, shape and all bits are the same, those of scales as well. */
+  public boolean sameBits(TensorView other) {
+    boolean same =
+        dtype() == other.dtype()
+            && shape().equals(other.shape())
+            && segment.mismatch(other.segment) < 0;
+    if (!same || scales.isEmpty() || other.scales.isEmpty()) {
+      return same && scales.isEmpty() == other.scales.isEmpty();
+    }
+    return scales.get().sameBits(other.scales.get());
+  }
+
   /**
    * Decodes elements {@code first … first+count-1} into {@code target[0 … count-1]}. Exact for
-   * every float type.
+   * every float type and for scaled integers.
    *
-   * @throws UnsupportedException when the tensor does not hold real floats
+   * @throws UnsupportedException when the tensor does not hold real numbers
    */
   public void read(long first, int count, double[] target) {
+    if (scales.isPresent()) {
+      ScaledInts.decode(segment, scales.get().segment, rowLength(), first, count, target);
+      return;
+    }
     codec().decode(segment, first, count, target);
   }
 
-  /** As {@link #read(long, int, double[])}, rounded to f32 where the tensor is f64. */
+  /** As {@link #read(long, int, double[])}, rounded to f32 where a value is none. */
   public void read(long first, int count, float[] target) {
+    if (scales.isPresent()) {
+      ScaledInts.decode(segment, scales.get().segment, rowLength(), first, count, target);
+      return;
+    }
     codec().decode(segment, first, count, target);
   }
 
@@ -80,9 +168,33 @@ public final class TensorView {
     return values;
   }
 
-  /** Row-major index of the first NaN or infinity, if the tensor holds floats and has one. */
+  /**
+   * Row-major index of the first NaN or infinity, if the tensor holds real numbers and has one. One
+   * beyond f32 counts as infinite.
+   */
   public Optional<Long> firstNonFinite() {
+    if (scales.isPresent()) {
+      return firstNonFiniteOfScaled();
+    }
     return dtype().isFloat() ? codec().firstNonFinite(segment, elements()) : Optional.empty();
+  }
+
+  private Optional<Long> firstNonFiniteOfScaled() {
+    float[] chunk = new float[(int) Math.min(elements(), SCALED_CHUNK)];
+    for (long at = 0; at < elements(); at += chunk.length) {
+      int count = (int) Math.min(chunk.length, elements() - at);
+      read(at, count, chunk);
+      for (int i = 0; i < count; i++) {
+        if (!Float.isFinite(chunk[i])) {
+          return Optional.of(at + i);
+        }
+      }
+    }
+    return Optional.empty();
+  }
+
+  private long rowLength() {
+    return elements() / shape().size(0);
   }
 
   private FloatCodec codec() {

@@ -41,7 +41,9 @@ public record Architecture(
   private static final int CONVOLUTION_AXES = 4;
 
   static final Rule FACTORS =
-      Rule.of(".*\\.(ALinear|BLinear)\\.(weight|bias)|smelt\\.basis\\..*", TensorRole.FACTOR);
+      Rule.of(
+          ".*\\.(ALinear|BLinear)\\.(weight|weight_scale|bias)|smelt\\.basis\\..*",
+          TensorRole.FACTOR);
   static final Rule BIASES = Rule.of(".*\\bbias|.*_bias", TensorRole.BIAS);
 
   private static final Architecture GPT2 =

@@ -34,6 +34,11 @@ public record Basis(int number) implements Comparable<Basis> {
         : Optional.empty();
   }
 
+  /** The basis that a tensor holds, or has the scales of; empty where it does neither. */
+  static Optional<Basis> heldBy(String name) {
+    return named(LowRank.withoutScale(name));
+  }
+
   /** Whether a tensor must be a basis because it is named like one, rightly or wrongly. */
   static boolean isReserved(String name) {
     return name.startsWith(PREFIX);

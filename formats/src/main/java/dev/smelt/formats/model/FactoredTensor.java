@@ -3,6 +3,7 @@ package dev.smelt.formats.model;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.DType;
+import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorInfo;
@@ -22,7 +23,8 @@ import java.util.OptionalInt;
  * those of a change W − W₀, beside a W₀ that is stored.
  *
  * @param info name, type and shape of the dense tensor. The type is W₀'s; without W₀ and of several
- *     types the widest, the first where they are as wide, A before B
+ *     types the widest, the first where they are as wide, A before B. Factors of integers count as
+ *     of the type that the config names, F32 where it names none
  * @param transposed true when the dense matrix is stored [in, out]
  * @param base W₀, of the dense tensor's name, type and shape; absent where it is 0
  * @param pieces which have every row of W − W₀ once, or every column; a single one has them all
@@ -35,20 +37,25 @@ public record FactoredTensor(
 
     Slice slice();
 
-    /** The tensors that hold it. */
-    List<TensorView> tensors();
+    /** The matrices that it is made of. */
+    List<TensorView> matrices();
+
+    /** The tensors that hold it: its matrices, each with its scales where it has them. */
+    default List<TensorView> tensors() {
+      return matrices().stream().flatMap(view -> view.stored().stream()).toList();
+    }
   }
 
   /**
    * W_p = A·B.
    *
-   * @param a [out, r], perhaps with further axes of 1
-   * @param b [r, in], or [r, in, kh, kw]
+   * @param a [out, r], perhaps with further axes of 1; floats, or integers with scales
+   * @param b [r, in], or [r, in, kh, kw]; likewise
    */
   public record Product(Slice slice, TensorView a, TensorView b) implements Piece {
 
     @Override
-    public List<TensorView> tensors() {
+    public List<TensorView> matrices() {
       return List.of(a, b);
     }
 
@@ -61,7 +68,7 @@ public record FactoredTensor(
   public record Plain(Slice slice, TensorView matrix) implements Piece {
 
     @Override
-    public List<TensorView> tensors() {
+    public List<TensorView> matrices() {
       return List.of(matrix);
     }
   }
@@ -89,14 +96,14 @@ public record FactoredTensor(
 
   /** Those that hold nothing else; at least one. */
   public List<TensorView> ownTensors() {
-    return tensors().stream().filter(view -> Basis.named(view.name()).isEmpty()).toList();
+    return tensors().stream().filter(view -> Basis.heldBy(view.name()).isEmpty()).toList();
   }
 
-  /** The bases among its factors, once for each piece that is made of them. */
+  /** The bases among its factors and their scales, once for each piece that is made of them. */
   public List<TensorView> bases() {
     return pieces.stream()
         .flatMap(piece -> piece.tensors().stream())
-        .filter(view -> Basis.named(view.name()).isPresent())
+        .filter(view -> Basis.heldBy(view.name()).isPresent())
         .toList();
   }
 
@@ -141,8 +148,8 @@ public record FactoredTensor(
   }
 
   private static FactoredTensor whole(Checkpoint checkpoint, String module, LowRank.Module entry) {
-    TensorView a = checkpoint.tensor(entry.nameOfA(module));
-    TensorView b = checkpoint.tensor(entry.nameOfB(module));
+    TensorView a = LowRank.factor(checkpoint, entry.nameOfA(module));
+    TensorView b = LowRank.factor(checkpoint, entry.nameOfB(module));
     String where = checkpoint.path() + "|" + module;
     requireFactors(a, b, entry.rank(), where);
     requireNoOther(checkpoint, module, entry);
@@ -158,7 +165,8 @@ public record FactoredTensor(
     Optional<TensorView> base =
         entry.delta() ? Optional.of(base(checkpoint, module, shape)) : Optional.empty();
     return new FactoredTensor(
-        base.map(TensorView::info).orElse(new TensorInfo(name, wider(a.dtype(), b.dtype()), shape)),
+        base.map(TensorView::info)
+            .orElseGet(() -> new TensorInfo(name, widest(checkpoint, List.of(a, b)), shape)),
         entry.transposed(),
         base,
         List.of(new Product(Slice.range(Axis.OUTPUT, 0, Math.toIntExact(out)), a, b)));
@@ -180,8 +188,20 @@ public record FactoredTensor(
     return base;
   }
 
-  private static DType wider(DType a, DType b) {
-    return b.bits() > a.bits() ? b : a;
+  /** The first of the widest types. */
+  private static DType widest(Checkpoint checkpoint, List<TensorView> matrices) {
+    DType widest = floatType(checkpoint, matrices.getFirst());
+    for (TensorView matrix : matrices) {
+      DType type = floatType(checkpoint, matrix);
+      widest = type.bits() > widest.bits() ? type : widest;
+    }
+    return widest;
+  }
+
+  private static DType floatType(Checkpoint checkpoint, TensorView matrix) {
+    return matrix.dtype().isFloat()
+        ? matrix.dtype()
+        : checkpoint.config().flatMap(ModelConfig::dtype).orElse(DType.F32);
   }
 
   /** A factor of the module's own beside the shared one: which is meant, nobody knows. */
@@ -203,7 +223,6 @@ public record FactoredTensor(
     }
     boolean rows = entry.axis() == Axis.OUTPUT;
     long common = common(pieces.getFirst());
-    DType dtype = pieces.getFirst().tensors().getFirst().dtype();
     for (Piece piece : pieces) {
       if (common(piece) != common) {
         throw corrupt(
@@ -212,13 +231,12 @@ public record FactoredTensor(
                 "expected parts of %d %s, found %s",
                 common, rows ? "inputs" : "outputs", describe(other(piece))));
       }
-      for (TensorView view : piece.tensors()) {
-        dtype = wider(dtype, view.dtype());
-      }
     }
     long out = rows ? entry.size() : common;
     long in = rows ? common : entry.size();
     Shape shape = entry.transposed() ? Shape.of(in, out) : Shape.of(out, in);
+    DType dtype =
+        widest(checkpoint, pieces.stream().flatMap(piece -> piece.matrices().stream()).toList());
     return new FactoredTensor(
         new TensorInfo(module + ".weight", dtype, shape), entry.transposed(), pieces);
   }
@@ -226,7 +244,7 @@ public record FactoredTensor(
   /** The tensor of a piece that has all of the axis along which W is whole. */
   private static TensorView other(Piece piece) {
     boolean rows = piece.slice().axis() == Axis.OUTPUT;
-    return rows ? piece.tensors().getLast() : piece.tensors().getFirst();
+    return rows ? piece.matrices().getLast() : piece.matrices().getFirst();
   }
 
   /** Its size along that axis. */
@@ -250,8 +268,8 @@ public record FactoredTensor(
       return new Plain(slice, matrix);
     }
     LowRank.Module entry = new LowRank.Module(part.rank().getAsInt(), transposed, part.sharing());
-    TensorView a = checkpoint.tensor(entry.nameOfA(module));
-    TensorView b = checkpoint.tensor(entry.nameOfB(module));
+    TensorView a = LowRank.factor(checkpoint, entry.nameOfA(module));
+    TensorView b = LowRank.factor(checkpoint, entry.nameOfB(module));
     requireFactors(a, b, entry.rank(), where);
     requireNoOther(checkpoint, module, entry);
     TensorView cut = rows ? a : b;
@@ -267,8 +285,8 @@ public record FactoredTensor(
   private static void requireFactors(TensorView a, TensorView b, int rank, String where) {
     int axes = b.shape().rank();
     boolean fits =
-        a.dtype().isFloat()
-            && b.dtype().isFloat()
+        a.holdsReals()
+            && b.holdsReals()
             && axes >= 2
             && a.shape().rank() == axes
             && a.shape().size(1) == rank

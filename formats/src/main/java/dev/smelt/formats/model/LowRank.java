@@ -6,6 +6,7 @@ import dev.smelt.formats.Json;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.NotFoundException;
+import dev.smelt.formats.TensorView;
 import java.nio.charset.StandardCharsets;
 import java.util.Collections;
 import java.util.HashSet;
@@ -33,6 +34,9 @@ import java.util.regex.Pattern;
  * <p>Modules may share a factor, A or B, that is stored once as {@code smelt.basis.<k>}: a {@link
  * Basis}. Each has the other factor to itself.
  *
+ * <p>A factor or basis may be I8, with the scales of its rows in {@code <factor>_scale}: see {@link
+ * #factor}.
+ *
  * <p>A module may be stored as a change of a matrix, W = W₀ + A·B. W₀ is then the tensor {@code
  * <module>.weight}, in the orientation of the dense model, and the bias stays {@code
  * <module>.bias}.
@@ -54,6 +58,7 @@ public record LowRank(SequencedMap<String, Entry> modules) {
   static final String SHARED_A = "A";
   static final String SHARED_B = "B";
   static final String DELTA = "delta";
+  private static final String SCALE = "_scale";
   private static final String METHOD = "low_rank_method";
   private static final String RANKS = "truncation_ranks";
 
@@ -226,6 +231,32 @@ public record LowRank(SequencedMap<String, Entry> modules) {
   /** The name of B where a module has it to itself. */
   public static String factorB(String module) {
     return module + ".BLinear.weight";
+  }
+
+  /** The name of the scales of a factor or basis of integers. */
+  public static String scaleOf(String factor) {
+    return factor + SCALE;
+  }
+
+  /** The name of what scales of that name would be of; other names as they are. */
+  static String withoutScale(String name) {
+    return name.endsWith(SCALE) ? name.substring(0, name.length() - SCALE.length()) : name;
+  }
+
+  /**
+   * A factor or a basis as real numbers: floats as they are stored, integers with their scales.
+   *
+   * @throws NotFoundException when it is missing, or integers have no scales
+   * @throws CorruptException when scales do not fit
+   * @throws dev.smelt.formats.NonFiniteException when a scale is a NaN or an infinity
+   */
+  public static TensorView factor(Checkpoint checkpoint, String name) {
+    return ScaledFactor.of(checkpoint, checkpoint.tensor(name));
+  }
+
+  /** As {@link #factor(Checkpoint, String)}, if it is there. */
+  public static Optional<TensorView> findFactor(Checkpoint checkpoint, String name) {
+    return checkpoint.find(name).map(stored -> ScaledFactor.of(checkpoint, stored));
   }
 
   /** The name of the bias where factors stand in place of the matrix. */

@@ -86,7 +86,7 @@ final class SharedBases {
       if (!Basis.isReserved(name)) {
         continue;
       }
-      Optional<Basis> basis = Basis.named(name);
+      Optional<Basis> basis = Basis.heldBy(name);
       if (basis.isEmpty() || !bases.containsKey(basis.get())) {
         throw new CorruptException(
             "basis that no module uses",
