@@ -3,7 +3,6 @@ package dev.smelt.compress.factorize;
 import dev.smelt.compress.layer.Factors;
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.layer.StoredTensors;
-import dev.smelt.formats.DType;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.model.LowRank;
 
@@ -18,13 +17,13 @@ final class FactorCutter {
 
   Factors cut(DecomposedLayer one, int rank) {
     Layer layer = one.layer();
-    DType dtype = stored.typeOf(layer.weight());
     String module = layer.module();
     double[] left = leading(one.left(), rank, layer.out());
     double[] right = leading(one.right(), rank, layer.in());
     return new Factors(
-        stored.of(LowRank.factorA(module), dtype, layer.shapeOfA(rank), transposed(left, rank)),
-        stored.of(LowRank.factorB(module), dtype, layer.shapeOfB(rank), right));
+        stored.factor(
+            LowRank.factorA(module), layer.weight(), layer.shapeOfA(rank), transposed(left, rank)),
+        stored.factor(LowRank.factorB(module), layer.weight(), layer.shapeOfB(rank), right));
   }
 
   private static double[] leading(TensorView directions, int rank, int length) {

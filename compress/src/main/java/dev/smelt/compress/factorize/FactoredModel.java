@@ -26,6 +26,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.SequencedMap;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * A model some of whose matrices are factors, before it is written: a checkpoint like any other,
@@ -123,7 +124,7 @@ public final class FactoredModel implements Checkpoint {
           place(tensor, state, stored).stream()
               .filter(
                   one ->
-                      Basis.named(one.output().name()).isEmpty() || bases.add(one.output().name()))
+                      Basis.heldBy(one.output().name()).isEmpty() || bases.add(one.output().name()))
               .forEach(placed::add);
         }
       } else {
@@ -145,13 +146,9 @@ public final class FactoredModel implements Checkpoint {
 
   private static List<Placed> place(TensorView tensor, LayerState state, StoredTensors stored) {
     return switch (state) {
-      case LayerState.Factored(Layer _, Factors factors) ->
-          List.of(new Placed(tensor, factors.a()), new Placed(tensor, factors.b()));
+      case LayerState.Factored(Layer _, Factors factors) -> place(tensor, factors.stored());
       case LayerState.Changed(Layer _, TensorView base, Factors factors) ->
-          List.of(
-              new Placed(tensor, base),
-              new Placed(tensor, factors.a()),
-              new Placed(tensor, factors.b()));
+          place(tensor, Stream.concat(Stream.of(base), factors.stored().stream()).toList());
       // A part beside factors of others.
       case LayerState.Dense(Layer layer, String _) -> {
         Shape shape = Shape.of(layer.out(), layer.in());
@@ -160,6 +157,10 @@ public final class FactoredModel implements Checkpoint {
             new Placed(tensor, stored.of(name, stored.typeOf(tensor), shape, layer.toDoubles())));
       }
     };
+  }
+
+  private static List<Placed> place(TensorView tensor, List<TensorView> outputs) {
+    return outputs.stream().map(output -> new Placed(tensor, output)).toList();
   }
 
   /** The same model with other factors in some modules. */
@@ -317,7 +318,13 @@ public final class FactoredModel implements Checkpoint {
 
   @Override
   public Optional<ModelConfig> config() {
-    return dense.config().map(one -> isDense() ? one : lowRank().describe(one, metric));
+    return dense.config().map(one -> isDense() ? one : described(one));
+  }
+
+  private ModelConfig described(ModelConfig config) {
+    List<String> scaled =
+        tensors().stream().filter(view -> view.scales().isPresent()).map(TensorView::name).toList();
+    return LowRank.withScaled(lowRank().describe(config, metric), scaled);
   }
 
   @Override

@@ -111,7 +111,7 @@ public final class FactorizedOutput {
         one.shrinkage() > 0 ? one.shrinkage() : null,
         predictsLoss ? predictedLoss(one, certificate) : null,
         bytesBefore,
-        state.factors().a().info().bytes() + state.factors().b().info().bytes());
+        state.factors().bytes());
   }
 
   private static double predictedLoss(DecomposedLayer one, Certificate certificate) {

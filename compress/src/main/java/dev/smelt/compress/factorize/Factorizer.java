@@ -1,6 +1,7 @@
 package dev.smelt.compress.factorize;
 
 import dev.smelt.compress.factorize.FactoredModel.LayerState;
+import dev.smelt.compress.layer.FactorType;
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.layer.StoredTensors;
 import dev.smelt.compress.lowrank.Certificate;
@@ -316,7 +317,7 @@ public final class Factorizer implements AutoCloseable {
       int rank = state.factors().rank();
       int more = options.grid().up(rank + Math.max(1, rank / RETRY_SHARE));
       if (rank == one.reach()) {
-        String type = stored.typeOf(layer.weight()).label();
+        FactorType type = stored.typeOfFactors(layer.weight());
         return new LayerState.Dense(
             layer,
             rank == layer.fullRank()

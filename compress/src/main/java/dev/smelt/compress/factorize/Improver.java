@@ -11,7 +11,6 @@ import dev.smelt.compress.refine.FactoredMatrix;
 import dev.smelt.compress.refine.LeastSquares;
 import dev.smelt.compress.refine.RefineOptions;
 import dev.smelt.compress.refine.Refinement;
-import dev.smelt.formats.DType;
 import dev.smelt.formats.Progress;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UsageException;
@@ -92,12 +91,14 @@ public final class Improver {
         a = squares.left(b);
       }
       // Once more for B as it is stored: that wins back what its rounding cost.
-      DType dtype = stored.typeOf(layer.weight());
+      TensorView weight = layer.weight();
       TensorView right =
-          stored.of(LowRank.factorB(layer.module()), dtype, layer.shapeOfB(rank), b.toDoubles());
+          stored.factor(
+              LowRank.factorB(layer.module()), weight, layer.shapeOfB(rank), b.toDoubles());
       Matrix best = squares.left(algebra.matrix(rank, layer.in(), right.toDoubles()));
       return new Factors(
-          stored.of(LowRank.factorA(layer.module()), dtype, layer.shapeOfA(rank), best.toDoubles()),
+          stored.factor(
+              LowRank.factorA(layer.module()), weight, layer.shapeOfA(rank), best.toDoubles()),
           right);
     }
   }
@@ -172,8 +173,7 @@ public final class Improver {
   }
 
   private static TensorView stored(StoredTensors stored, Layer layer, TensorView values) {
-    DType dtype = stored.typeOf(layer.weight());
-    return stored.of(values.name(), dtype, values.shape(), values.toDoubles());
+    return stored.factor(values.name(), layer.weight(), values.shape(), values.toDoubles());
   }
 
   private Optional<Supplier<double[]>> outputGram(Layer layer) {

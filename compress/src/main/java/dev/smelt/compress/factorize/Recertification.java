@@ -84,8 +84,8 @@ public final class Recertification {
     String module = pair.module();
     Layer layer = pair.of(original);
     TensorView dense = layer.weight();
-    TensorView a = written.tensor(pair.factors().nameOfA(module));
-    TensorView b = written.tensor(pair.factors().nameOfB(module));
+    TensorView a = LowRank.factor(written, pair.factors().nameOfA(module));
+    TensorView b = LowRank.factor(written, pair.factors().nameOfB(module));
     boolean sized = dense.shape().rank() >= 2 && dense.elements() > 0;
     int rank = sized && b.shape().rank() >= 2 ? Math.toIntExact(b.shape().size(0)) : 0;
     boolean fits =

@@ -3,7 +3,6 @@ package dev.smelt.compress.layer;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.Shape;
-import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UsageException;
 import dev.smelt.formats.model.Axis;
@@ -204,7 +203,7 @@ public record Layer(
     }
     long rows = stored.shape().size(0);
     Shape flat = Shape.of(rows, stored.elements() / rows);
-    return new TensorView(new TensorInfo(stored.name(), stored.dtype(), flat), stored.segment());
+    return stored.reshaped(flat);
   }
 
   /**

@@ -5,7 +5,9 @@ import dev.smelt.formats.LimitException;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.codec.ScaledInts;
 import dev.smelt.formats.codec.TensorEncoder;
+import dev.smelt.formats.model.LowRank;
 import dev.smelt.formats.storage.Scratch;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -21,6 +23,7 @@ public final class StoredTensors {
   private final Scratch scratch;
   private final Path place;
   private final Optional<DType> dtype;
+  private final Optional<FactorType> factors;
   private final Map<String, TensorView> kept = new HashMap<>();
 
   /**
@@ -28,9 +31,20 @@ public final class StoredTensors {
    * @param dtype of all floats that are written; absent: each tensor as it was
    */
   public StoredTensors(Scratch scratch, Path place, Optional<DType> dtype) {
+    this(scratch, place, dtype, Optional.empty());
+  }
+
+  /**
+   * @param place the output, beside which they lie
+   * @param dtype of all floats that are written; absent: each tensor as it was
+   * @param factors how factors are stored; absent: as the tensor that they stand for would be
+   */
+  public StoredTensors(
+      Scratch scratch, Path place, Optional<DType> dtype, Optional<FactorType> factors) {
     this.scratch = scratch;
     this.place = place;
     this.dtype = dtype;
+    this.factors = factors;
   }
 
   /** The output, beside which they lie. */
@@ -43,9 +57,14 @@ public final class StoredTensors {
     return dtype;
   }
 
-  /** The type in which a tensor of the model, or its factors, will be stored. */
+  /** The type in which a tensor of the model will be stored. */
   public DType typeOf(TensorView tensor) {
     return tensor.info().withFloatsAs(dtype).dtype();
+  }
+
+  /** How factors of a tensor of the model will be stored. */
+  public FactorType typeOfFactors(TensorView tensor) {
+    return factors.orElseGet(() -> new FactorType(typeOf(tensor)));
   }
 
   /** A tensor that stays, under another name and in its new type. */
@@ -82,5 +101,27 @@ public final class StoredTensors {
     MemorySegment bytes = scratch.allocate(info.bytes());
     new TensorEncoder(info).encode(values, bytes);
     return new TensorView(info, bytes);
+  }
+
+  /**
+   * A factor, as factors are stored: rounded to floats, or to integers with a scale for each row.
+   *
+   * @param tensor of the model that it is a factor of
+   * @param values row-major
+   * @throws LimitException when one is beyond the type's range
+   */
+  public TensorView factor(String name, TensorView tensor, Shape shape, double[] values) {
+    FactorType type = typeOfFactors(tensor);
+    return type.isScaled() ? scaled(name, shape, values) : of(name, type.dtype(), shape, values);
+  }
+
+  private TensorView scaled(String name, Shape shape, double[] values) {
+    TensorInfo ints = new TensorInfo(name, DType.I8, shape);
+    Shape column = Shape.of(shape.size(0), 1);
+    TensorInfo scales = new TensorInfo(LowRank.scaleOf(name), DType.F32, column);
+    MemorySegment ofInts = scratch.allocate(ints.bytes());
+    MemorySegment ofScales = scratch.allocate(scales.bytes());
+    ScaledInts.encode(name, values, Math.toIntExact(shape.size(0)), ofInts, ofScales);
+    return TensorView.scaled(new TensorView(ints, ofInts), new TensorView(scales, ofScales));
   }
 }

@@ -11,10 +11,10 @@ public final class Values {
 
   /** Whether all values are equal; a NaN equals a NaN. */
   public static boolean equal(TensorView a, TensorView b) {
-    if (a.dtype() == b.dtype() && a.segment().mismatch(b.segment()) < 0) {
+    if (a.sameBits(b)) {
       return true;
     }
-    if (!a.dtype().isFloat() || !b.dtype().isFloat()) {
+    if (!a.holdsReals() || !b.holdsReals()) {
       return false;
     }
     double[] left = new double[(int) Math.min(CHUNK, a.elements())];

@@ -5,7 +5,6 @@ import dev.smelt.compress.cluster.Cluster;
 import dev.smelt.compress.cluster.ClusterOptions;
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.layer.StoredTensors;
-import dev.smelt.formats.DType;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.model.Basis;
 import dev.smelt.formats.model.LowRank;
@@ -96,17 +95,16 @@ final class BasisCutter {
 
   private TensorView store(
       LinearAlgebra algebra, Side side, Layer first, Matrix directions, Optional<Basis> name) {
-    DType dtype = stored.typeOf(first.weight());
     int rank = directions.cols();
     return side == Side.OUTPUT
-        ? stored.of(
+        ? stored.factor(
             name.map(Basis::name).orElse(LowRank.factorA(first.module())),
-            dtype,
+            first.weight(),
             first.shapeOfA(rank),
             directions.toDoubles())
-        : stored.of(
+        : stored.factor(
             name.map(Basis::name).orElse(LowRank.factorB(first.module())),
-            dtype,
+            first.weight(),
             first.shapeOfB(rank),
             algebra.transpose(directions).toDoubles());
   }
@@ -119,13 +117,13 @@ final class BasisCutter {
     Matrix transposed = algebra.transpose(la);
     Matrix c = algebra.solve(algebra.multiply(transposed, la), algebra.multiply(transposed, lx));
     Layer layer = block.subject().layer();
-    DType dtype = stored.typeOf(layer.weight());
     int rank = la.cols();
     return block.side() == Side.OUTPUT
-        ? stored.of(LowRank.factorB(layer.module()), dtype, layer.shapeOfB(rank), c.toDoubles())
-        : stored.of(
+        ? stored.factor(
+            LowRank.factorB(layer.module()), layer.weight(), layer.shapeOfB(rank), c.toDoubles())
+        : stored.factor(
             LowRank.factorA(layer.module()),
-            dtype,
+            layer.weight(),
             layer.shapeOfA(rank),
             algebra.transpose(c).toDoubles());
   }

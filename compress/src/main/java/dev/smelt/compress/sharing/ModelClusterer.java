@@ -4,6 +4,7 @@ import dev.smelt.compress.cluster.Block;
 import dev.smelt.compress.cluster.Cluster;
 import dev.smelt.compress.cluster.ClusterOptions;
 import dev.smelt.compress.cluster.Clusterer;
+import dev.smelt.compress.layer.FactorType;
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.layer.LayerSelection;
 import dev.smelt.compress.layer.StoredTensors;
@@ -44,11 +45,25 @@ public final class ModelClusterer implements AutoCloseable {
    */
   public ModelClusterer(
       ComputeDevice device, ClusterOptions options, OutputOptions output, Optional<DType> dtype) {
+    this(device, options, output, dtype, Optional.empty());
+  }
+
+  /**
+   * @param output beside which it is kept
+   * @param dtype of all floats; absent: each as it was
+   * @param factors how factors are stored; absent: as the matrices would be
+   */
+  public ModelClusterer(
+      ComputeDevice device,
+      ClusterOptions options,
+      OutputOptions output,
+      Optional<DType> dtype,
+      Optional<FactorType> factors) {
     this.device = device;
     this.options = options;
     this.place = output.target();
     this.scratch = Storage.local().scratch(place);
-    this.stored = new StoredTensors(scratch, place, dtype);
+    this.stored = new StoredTensors(scratch, place, dtype, factors);
   }
 
   /** Matrices that may share, and on which side they do. */

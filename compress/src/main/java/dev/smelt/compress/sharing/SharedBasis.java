@@ -33,8 +33,8 @@ record SharedBasis(
 
   /** Of the basis and all coefficients. */
   long bytes() {
-    return basis.info().bytes()
-        + members.stream().mapToLong(one -> one.coefficients().info().bytes()).sum();
+    return basis.storedBytes()
+        + members.stream().mapToLong(one -> one.coefficients().storedBytes()).sum();
   }
 
   SharedMember member(Subjects.Place place) {

@@ -13,6 +13,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * What became of one tensor of a model.
@@ -66,9 +67,9 @@ record StoredAs(int model, TensorView tensor, Optional<Layer> layer, List<Tensor
   /** Empty where the matrix stays as it is. */
   private static List<TensorView> factors(LayerState state) {
     return switch (state) {
-      case LayerState.Factored(Layer _, var factors) -> List.of(factors.a(), factors.b());
+      case LayerState.Factored(Layer _, var factors) -> factors.stored();
       case LayerState.Changed(Layer _, TensorView base, var factors) ->
-          List.of(base, factors.a(), factors.b());
+          Stream.concat(Stream.of(base), factors.stored().stream()).toList();
       case LayerState.Dense _ -> List.of();
     };
   }

@@ -70,9 +70,7 @@ record Subjects(
 
   /** Of one type, shape and content. */
   static boolean sameBits(TensorView one, TensorView other) {
-    return one.dtype() == other.dtype()
-        && one.shape().equals(other.shape())
-        && one.segment().mismatch(other.segment()) < 0;
+    return one.sameBits(other);
   }
 
   private void add(Subject plain, Optional<Checkpoint> base, StoredTensors stored) {

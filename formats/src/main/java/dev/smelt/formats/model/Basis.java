@@ -35,7 +35,7 @@ public record Basis(int number) implements Comparable<Basis> {
   }
 
   /** The basis that a tensor holds, or has the scales of; empty where it does neither. */
-  static Optional<Basis> heldBy(String name) {
+  public static Optional<Basis> heldBy(String name) {
     return named(LowRank.withoutScale(name));
   }
 

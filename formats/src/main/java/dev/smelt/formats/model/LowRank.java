@@ -60,6 +60,7 @@ public record LowRank(SequencedMap<String, Entry> modules) {
   static final String DELTA = "delta";
   private static final String SCALE = "_scale";
   private static final String METHOD = "low_rank_method";
+  private static final String SCALED = "low_rank_int8";
   private static final String RANKS = "truncation_ranks";
 
   /** How a module is stored. */
@@ -254,9 +255,12 @@ public record LowRank(SequencedMap<String, Entry> modules) {
     return ScaledFactor.of(checkpoint, checkpoint.tensor(name));
   }
 
-  /** As {@link #factor(Checkpoint, String)}, if it is there. */
-  public static Optional<TensorView> findFactor(Checkpoint checkpoint, String name) {
-    return checkpoint.find(name).map(stored -> ScaledFactor.of(checkpoint, stored));
+  /** Any tensor, if it is there: one named like a factor or a basis as {@link #factor} has it. */
+  public static Optional<TensorView> find(Checkpoint checkpoint, String name) {
+    boolean factor =
+        name.endsWith(factorA("")) || name.endsWith(factorB("")) || Basis.named(name).isPresent();
+    Optional<TensorView> stored = checkpoint.find(name);
+    return factor ? stored.map(one -> ScaledFactor.of(checkpoint, one)) : stored;
   }
 
   /** The name of the bias where factors stand in place of the matrix. */
@@ -361,9 +365,19 @@ public record LowRank(SequencedMap<String, Entry> modules) {
         .with(RANKS, ranks);
   }
 
+  /**
+   * The config of the factorised model with a list of its factors of integers, for readers who make
+   * a network before they see its tensors.
+   *
+   * @param names of tensors; where there are none the config stays as it is
+   */
+  public static ModelConfig withScaled(ModelConfig lowRank, List<String> names) {
+    return names.isEmpty() ? lowRank : lowRank.with(SCALED, names);
+  }
+
   /** The config of the dense model again. */
   public static ModelConfig undescribe(ModelConfig lowRank) {
-    return lowRank.without(SCHEMA, VERSION, METHOD, MODULES, RANKS);
+    return lowRank.without(SCHEMA, VERSION, METHOD, MODULES, RANKS, SCALED);
   }
 
   /** For a weights file that has no config beside it. */

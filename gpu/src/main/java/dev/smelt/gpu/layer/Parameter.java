@@ -10,6 +10,7 @@ import dev.smelt.formats.storage.Scratch;
 import dev.smelt.gpu.torch.Autograd;
 import dev.smelt.gpu.torch.Tensors;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -33,6 +34,11 @@ public final class Parameter {
 
   public String name() {
     return view.name();
+  }
+
+  /** The tensors of the checkpoint that hold it. */
+  public List<String> holders() {
+    return view.stored().stream().map(TensorView::name).toList();
   }
 
   /** A parameter that a module of its own holds; its value requires a gradient. */

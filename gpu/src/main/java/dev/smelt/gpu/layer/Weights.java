@@ -73,8 +73,9 @@ public final class Weights {
     return any ? inside : this;
   }
 
+  /** The tensor of that name; a factor of integers with its scales. */
   public Optional<TensorView> find(String name) {
-    return checkpoint.find(prefix + name);
+    return LowRank.find(checkpoint, prefix + name);
   }
 
   /**
@@ -89,8 +90,7 @@ public final class Weights {
 
   private Parameter stored(String full, long... shape) {
     TensorView view =
-        checkpoint
-            .find(full)
+        LowRank.find(checkpoint, full)
             .orElseThrow(
                 () ->
                     new NotFoundException(

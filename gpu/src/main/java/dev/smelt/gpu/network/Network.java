@@ -8,6 +8,7 @@ import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UnsupportedException;
+import dev.smelt.formats.model.LowRank;
 import dev.smelt.formats.storage.Scratch;
 import dev.smelt.gpu.data.InputSpec;
 import dev.smelt.gpu.engine.ComputeDevice;
@@ -75,8 +76,16 @@ public final class Network implements AutoCloseable {
       Built built = Architectures.build(config, weights, torch.functions());
       weights.upload();
       List<Parameter> parameters = weights.parameters();
-      Set<String> used = new HashSet<>(built.aliases().keySet());
-      parameters.forEach(parameter -> used.add(parameter.name()));
+      Set<String> used = new HashSet<>();
+      built
+          .aliases()
+          .keySet()
+          .forEach(
+              copy ->
+                  LowRank.find(checkpoint, copy).stream()
+                      .flatMap(view -> view.stored().stream())
+                      .forEach(view -> used.add(view.name())));
+      parameters.forEach(parameter -> used.addAll(parameter.holders()));
       return new Network(torch, scope, built, parameters, unused(checkpoint, used), List.of());
     } catch (RuntimeException e) {
       scope.close();

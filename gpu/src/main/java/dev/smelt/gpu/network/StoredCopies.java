@@ -35,8 +35,6 @@ final class StoredCopies {
     if (!a.shape().equals(b.shape())) {
       return false;
     }
-    return a.dtype() == b.dtype()
-        ? a.segment().mismatch(b.segment()) < 0
-        : Arrays.equals(a.toFloats(), b.toFloats());
+    return a.dtype() == b.dtype() ? a.sameBits(b) : Arrays.equals(a.toFloats(), b.toFloats());
   }
 }
