@@ -187,6 +187,8 @@ def check_layers(folder):
     except ValueError:
         pass
 
+    check_scaled(code, x, ids)
+
     dense = torch.nn.Linear(6, 12)
     whole = {"parts": [{"name": "q", "rows": [0, 12, 12, 1], "rank": 2}]}
     half = {"parts": [{"name": "q", "rows": [0, 6, 6, 1], "rank": 2}]}
@@ -204,6 +206,54 @@ def check_layers(folder):
     refused(code, torch.nn.Embedding(9, 6), whole, "an embedding in parts")
     refused(code, dense, half, "half of a matrix")
     print(f"{folder}: layers agree with dense ones, unknown entries are refused")
+
+
+def check_scaled(code, x, ids):
+    """Factors and bases of integers, as layers, tables, heads and parts."""
+    names = ["l.ALinear.weight", "l.BLinear.weight", "e.ALinear.weight", "e.BLinear.weight"]
+    names += ["p.p0.BLinear.weight", "smelt.basis.1", "smelt.basis.2"]
+    bases = code.Bases(names)
+    parts = {"parts": [
+        {"name": "p0", "rows": [0, 5, 5, 1], "rank": 2},
+        {"name": "p1", "rows": [5, 7, 7, 1], "rank": 2, "B": "smelt.basis.2"},
+    ]}
+    shared_table = {"rank": 2, "A": "smelt.basis.1", "delta": True}
+    layer = code._replacement(torch.nn.Linear(6, 12), {"rank": 2}, "l", bases)
+    table = code._replacement(torch.nn.Embedding(9, 6), {"rank": 2}, "e", bases)
+    split = code._replacement(torch.nn.Linear(6, 12), parts, "p", bases)
+    changed = code._replacement(torch.nn.Embedding(9, 6), shared_table, "c", bases)
+    require(not list(bases.parameters()), "bases of integers are parameters")
+    modules = [layer, table, split, changed, bases]
+    for module in modules:
+        for parameter in module.parameters():
+            torch.nn.init.normal_(parameter)
+        for buffer in module.buffers():
+            if buffer.dtype == torch.int8:
+                buffer.copy_(torch.randint(-127, 128, buffer.shape))
+            else:
+                buffer.copy_(torch.rand(buffer.shape) / 100)
+
+    def real(module, name):
+        ints, scales = getattr(module, name), getattr(module, name + "_scale")
+        require((ints.dtype, scales.dtype) == (torch.int8, torch.float32), "types of integers")
+        return ints.float() * scales
+
+    w = real(layer.ALinear, "weight") @ real(layer.BLinear, "weight")
+    close("scaled layer", layer(x), x @ w.t() + layer.ALinear.bias)
+    own = ["ALinear.bias", "ALinear.weight", "ALinear.weight_scale"]
+    own += ["BLinear.weight", "BLinear.weight_scale"]
+    require(sorted(layer.state_dict()) == own, f"own tensors {list(layer.state_dict())}")
+    w = real(table.ALinear, "weight") @ real(table.BLinear, "weight")
+    close("scaled table", table(ids), w[ids])
+    close("scaled head", table.output(x), x @ w.t())
+    low = split.p0.ALinear.weight @ real(split.p0.BLinear, "weight")
+    w = torch.cat([low, split.p1.ALinear.weight @ real(bases, "2")])
+    close("scaled parts", split(x), x @ w.t() + split.bias)
+    w = changed.weight + real(bases, "1") @ changed.BLinear.weight
+    close("scaled change", changed(ids), w[ids])
+    close("scaled change", changed.output(x), x @ w.t())
+    halved = table.to(torch.bfloat16)(ids)
+    require(halved.dtype == torch.bfloat16, f"rows of a bf16 table are {halved.dtype}")
 
 
 def check_panels(code, x):

@@ -38,7 +38,7 @@ SAMPLES = 16
 
 
 def load_tensors(path, dtype=torch.float32):
-    """All tensors of a safetensors file, widened to dtype."""
+    """All tensors of a safetensors file, floats widened to dtype."""
     with open(path, "rb") as f:
         (header_bytes,) = struct.unpack("<Q", f.read(8))
         header = json.loads(f.read(header_bytes))
@@ -54,8 +54,12 @@ def load_tensors(path, dtype=torch.float32):
             values = (np.frombuffer(raw, "<u2").astype(np.uint32) << 16).view(np.float32)
         elif entry["dtype"] == "F32":
             values = np.frombuffer(raw, "<f4").copy()
+        elif entry["dtype"] == "I8":
+            values = np.frombuffer(raw, "i1").copy()
+            tensors[name] = torch.from_numpy(values.reshape(entry["shape"]))
+            continue
         else:
-            raise ValueError(f"{path}: {name} has dtype {entry['dtype']}, expected BF16 or F32")
+            raise ValueError(f"{path}: {name} has dtype {entry['dtype']}, expected BF16, F32 or I8")
         tensors[name] = torch.from_numpy(values.reshape(entry["shape"])).to(dtype)
     return tensors
 

@@ -29,19 +29,25 @@ class Conv1D(nn.Module):
 
 @contextlib.contextmanager
 def parameters_without_values():
-    """Every parameter made inside is on the meta device, whatever its module does."""
+    """Parameters and buffers made inside are on the meta device, whatever their module does."""
     register = nn.Module.register_parameter
+    register_buffer = nn.Module.register_buffer
 
     def register_empty(module, name, parameter):
         register(module, name, parameter)
         if parameter is not None:
             module._parameters[name] = nn.Parameter(parameter.to("meta"), parameter.requires_grad)
 
+    def register_empty_buffer(module, name, tensor, persistent=True):
+        register_buffer(module, name, tensor.to("meta"), persistent)
+
     nn.Module.register_parameter = register_empty
+    nn.Module.register_buffer = register_empty_buffer
     try:
         yield
     finally:
         nn.Module.register_parameter = register
+        nn.Module.register_buffer = register_buffer
 
 
 class PreTrainedModel(nn.Module):
@@ -86,7 +92,11 @@ class PreTrainedModel(nn.Module):
             if tensor.shape != expected[name].shape:
                 raise ValueError(f"{name}: {tuple(tensor.shape)}, not {tuple(expected[name].shape)}")
             path, _, child = name.rpartition(".")
-            setattr(model.get_submodule(path), child, nn.Parameter(tensor, False))
+            module = model.get_submodule(path)
+            buffer = child in module._buffers
+            if buffer and tensor.dtype != expected[name].dtype:
+                raise ValueError(f"{name}: {tensor.dtype}, not {expected[name].dtype}")
+            setattr(module, child, tensor if buffer else nn.Parameter(tensor, False))
         model.tie_weights()
         empty = [name for name, value in model.state_dict().items() if value.is_meta]
         if empty:

@@ -109,6 +109,8 @@ public final class ClusterCommand extends SmeltCommand {
 
   @Mixin private DataMixin dataOptions = new DataMixin();
 
+  @Mixin private FactorTypeMixin factorType = new FactorTypeMixin();
+
   @Mixin private OutputMixin output = new OutputMixin();
 
   @Override
@@ -140,7 +142,8 @@ public final class ClusterCommand extends SmeltCommand {
     List<AutoCloseable> opened = new ArrayList<>();
     try (var _ = new ClosingAll(opened);
         ComputeDevice device = root().openDevice();
-        ModelClusterer clusterer = new ModelClusterer(device, what, target, output.dtype())) {
+        ModelClusterer clusterer =
+            new ModelClusterer(device, what, target, output.dtype(), factorType.get())) {
       ClusterInputs inputs = ClusterInputs.open(zoo, names, metric, root().threads(), opened);
       List<LossMeter> meters = meters(inputs.models(), device);
       ClusteredModels done =
@@ -199,6 +202,7 @@ public final class ClusterCommand extends SmeltCommand {
     parameters.put("include", include);
     parameters.put("exclude", exclude);
     output.dtype().ifPresent(dtype -> parameters.put("dtype", dtype.label()));
+    factorType.get().ifPresent(type -> parameters.put("factors", type.toString()));
     if (zoo.isZoo()) {
       parameters.put("names", names);
     }

@@ -6,6 +6,7 @@ import dev.smelt.cli.report.SpectrumTable;
 import dev.smelt.cli.text.Format;
 import dev.smelt.cli.text.TextTable;
 import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.DType;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UsageException;
@@ -15,10 +16,12 @@ import dev.smelt.formats.peft.Adapter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -63,6 +66,7 @@ public final class InspectCommand extends SmeltCommand {
       Map<String, Long> bytesByDtype,
       int factorizedModules,
       int deltaModules,
+      int int8Factors,
       Map<String, String> metadata,
       List<Row> tensors) {}
 
@@ -117,8 +121,10 @@ public final class InspectCommand extends SmeltCommand {
       TensorInfo info = tensor.info();
       byDtype.merge(info.dtype().label(), info.bytes(), Long::sum);
       Optional<TensorStatistics> values =
-          stats && info.dtype().isFloat()
-              ? Optional.of(TensorStatistics.of(tensor))
+          stats
+              ? LowRank.find(checkpoint, info.name())
+                  .filter(TensorView::holdsReals)
+                  .map(TensorStatistics::of)
               : Optional.empty();
       rows.add(
           new Row(
@@ -140,6 +146,7 @@ public final class InspectCommand extends SmeltCommand {
         byDtype,
         lowRank.modules().size(),
         deltas(lowRank),
+        int8Factors(checkpoint, lowRank),
         checkpoint.metadata(),
         rows);
   }
@@ -148,6 +155,22 @@ public final class InspectCommand extends SmeltCommand {
     return (int)
         lowRank.modules().values().stream()
             .filter(entry -> entry instanceof LowRank.Module module && module.delta())
+            .count();
+  }
+
+  /** Of those that modules share, each once. */
+  private static int int8Factors(Checkpoint checkpoint, LowRank lowRank) {
+    Set<String> names = new HashSet<>();
+    lowRank
+        .pairs()
+        .forEach(
+            (module, pair) -> {
+              names.add(pair.nameOfA(module));
+              names.add(pair.nameOfB(module));
+            });
+    return (int)
+        checkpoint.infos().stream()
+            .filter(info -> info.dtype() == DType.I8 && names.contains(info.name()))
             .count();
   }
 
@@ -168,7 +191,9 @@ public final class InspectCommand extends SmeltCommand {
           report.deltaModules() > 0
               ? ", " + report.deltaModules() + " of them a change of a stored matrix"
               : "";
-      line(text, "factorized", report.factorizedModules() + " modules" + deltas);
+      String ints =
+          report.int8Factors() > 0 ? ", " + report.int8Factors() + " factors in int8" : "";
+      line(text, "factorized", report.factorizedModules() + " modules" + deltas + ints);
     }
     report.metadata().forEach((key, value) -> line(text, "metadata", key + " = " + value));
     return text.append('\n')

@@ -68,9 +68,8 @@ public final class SharedBases {
     }
     long after =
         stored.stream()
-            .map(checkpoint::tensor)
-            .map(TensorView::info)
-            .mapToLong(i -> i.bytes())
+            .map(name -> LowRank.find(checkpoint, name).orElseThrow())
+            .mapToLong(TensorView::storedBytes)
             .sum();
     Stored first = sharers.getFirst();
     return new SharedBasis(

@@ -10,6 +10,9 @@ keep the names that they have in the file: <module>.BLinear.weight [r, in] and
 Where modules or parts share a factor, it is a parameter of the model, smelt.basis.<k>, and none has
 it to itself. Where factors are a change of a matrix, W = W0 + A B, W0 is <module>.weight as in the
 original class.
+
+A factor or basis that config.json lists under "low_rank_int8" is stored as integers of 8 bits with a
+scale for each row, <factor>_scale [rows, 1]. Both are buffers; products are made when they are used.
 """
 
 import re
@@ -23,36 +26,92 @@ SCHEMA = ("ABLinear", 1)
 
 
 class Bases(nn.Module):
-    """Factors that modules share: parameters named by their numbers."""
+    """Factors that modules share: parameters named by their numbers, or buffers if integers.
+
+    It also knows the names of all tensors that are integers.
+    """
+
+    def __init__(self, scaled=()):
+        super().__init__()
+        self.scaled = frozenset(scaled)
 
     def factor(self, name, number, rows, columns, bias):
         """The basis as one factor of a module."""
-        if number not in self._parameters:
-            self.register_parameter(number, nn.Parameter(torch.empty(rows, columns)))
-        found = tuple(self.get_parameter(number).shape)
+        if number not in self._parameters and number not in self._buffers:
+            if f"smelt.basis.{number}" in self.scaled:
+                _register_ints(self, number, rows, columns)
+            else:
+                self.register_parameter(number, nn.Parameter(torch.empty(rows, columns)))
+        found = tuple(getattr(self, number).shape)
         _require(found == (rows, columns), name, f"basis {number} is {found}, not {rows, columns}")
         return SharedFactor(self, number, rows if bias else None)
 
 
-class SharedFactor(nn.Module):
-    """One of a module's two factors, where it is a basis. Of its own it has a bias at most."""
+class Factor(nn.Module):
+    """One of a module's two factors, where it is no layer of PyTorch's: y = W x + b, or rows of W."""
+
+    def __init__(self, bias):
+        super().__init__()
+        self.register_parameter("bias", None if bias is None else nn.Parameter(torch.empty(bias)))
+        # What rows that are looked up have; there is no input to tell.
+        self.dtype = torch.get_default_dtype()
+
+    def stored(self):
+        """The tensor, and the scales of its rows or None."""
+        raise NotImplementedError
+
+    def matrix(self, x):
+        """W where x is, and in its type."""
+        values, scales = self.stored()
+        return values.to(x.device) if scales is None else (values * scales).to(x)
+
+    def forward(self, x):
+        if x.is_floating_point():
+            return functional.linear(x, self.matrix(x), self.bias)
+        values, scales = self.stored()
+        rows = functional.embedding(x, values.to(x.device))
+        if scales is None:
+            return rows
+        return (rows * functional.embedding(x, scales.to(x.device))).to(self.dtype)
+
+    def _apply(self, fn, *args, **kwargs):
+        super()._apply(fn, *args, **kwargs)
+        self.dtype = fn(torch.empty(0, dtype=self.dtype)).dtype
+        return self
+
+
+class SharedFactor(Factor):
+    """A factor that is a basis. Of its own it has a bias at most."""
 
     def __init__(self, bases, number, bias):
-        super().__init__()
+        super().__init__(bias)
         # In a tuple, so that the basis is a parameter of the model only.
         self.bases = (bases,)
         self.number = number
-        self.register_parameter("bias", None if bias is None else nn.Parameter(torch.empty(bias)))
 
-    @property
-    def weight(self):
-        return self.bases[0].get_parameter(self.number)
+    def stored(self):
+        bases = self.bases[0]
+        return getattr(bases, self.number), getattr(bases, self.number + "_scale", None)
 
-    def forward(self, x):
-        weight = self.weight.to(x.device)
-        if x.is_floating_point():
-            return functional.linear(x, weight, self.bias)
-        return functional.embedding(x, weight)
+
+class ScaledFactor(Factor):
+    """A factor of integers."""
+
+    def __init__(self, rows, columns, bias):
+        super().__init__(rows if bias else None)
+        _register_ints(self, "weight", rows, columns)
+
+    def stored(self):
+        return self.weight, self.weight_scale
+
+
+def _register_ints(module, name, rows, columns):
+    module.register_buffer(name, torch.empty(rows, columns, dtype=torch.int8))
+    module.register_buffer(name + "_scale", torch.empty(rows, 1, dtype=torch.float32))
+
+
+def _matrix(factor, x):
+    return factor.matrix(x) if isinstance(factor, Factor) else factor.weight.to(x.device)
 
 
 class FactoredLinear(nn.Module):
@@ -143,11 +202,11 @@ class FactoredEmbedding(nn.Module):
 
     def forward(self, ids):
         x = self.ALinear(ids)
-        return x @ self.BLinear.weight.to(x.device)
+        return x @ _matrix(self.BLinear, x)
 
     def output(self, x):
         x = self.BLinear(x)
-        return functional.linear(x, self.ALinear.weight.to(x.device))
+        return functional.linear(x, _matrix(self.ALinear, x))
 
 
 class ChangedEmbedding(FactoredEmbedding):
@@ -214,9 +273,9 @@ def _split(entry, name, in_features, out_features, bias, bases):
         indices, are_rows = _indices(part, module)
         _require(are_rows == rows, module, "some parts are rows, others columns")
         height, width = (len(indices), in_features) if rows else (out_features, len(indices))
-        shared = _shared(part, module, width, height, False, bases)
+        special = _special(part, module, width, height, False, bases)
         if "rank" in part:
-            made = FactoredLinear(width, height, _rank(part, module), bias=False, **shared)
+            made = FactoredLinear(width, height, _rank(part, module), bias=False, **special)
         else:
             made = nn.Linear(width, height, bias=False)
         parts.append((part["name"], indices, made))
@@ -226,20 +285,24 @@ def _split(entry, name, in_features, out_features, bias, bases):
     return SplitLinear(parts, bias) if rows else PanelLinear(parts, out_features if bias else None)
 
 
-def _shared(entry, name, in_features, out_features, bias, bases):
-    """The factor that is a basis, by its name; none where both are the module's own."""
-    shared = {}
+def _special(entry, name, in_features, out_features, bias, bases):
+    """Factors by their names that are a basis or integers; none where both are the module's floats."""
+    special = {}
     for key in {"A", "B"} & set(entry):
         match = re.fullmatch(r"smelt\.basis\.(0|[1-9][0-9]*)", str(entry[key]))
         _require(match, name, f"no name of a basis: {entry[key]!r}")
         _require("rank" in entry, name, "a factor is shared, and there is no rank")
-        _require(not shared, name, "at most one factor of two is shared")
+        _require(not special, name, "at most one factor of two is shared")
         rank = _rank(entry, name)
         if key == "A":
-            shared["a"] = bases.factor(name, match[1], out_features, rank, bias)
+            special["a"] = bases.factor(name, match[1], out_features, rank, bias)
         else:
-            shared["b"] = bases.factor(name, match[1], rank, in_features, False)
-    return shared
+            special["b"] = bases.factor(name, match[1], rank, in_features, False)
+    if "a" not in special and f"{name}.ALinear.weight" in bases.scaled:
+        special["a"] = ScaledFactor(out_features, _rank(entry, name), bias)
+    if "b" not in special and f"{name}.BLinear.weight" in bases.scaled:
+        special["b"] = ScaledFactor(_rank(entry, name), in_features, False)
+    return special
 
 
 def _replacement(old, entry, name, bases):
@@ -258,11 +321,11 @@ def _replacement(old, entry, name, bases):
     if isinstance(old, nn.Embedding):
         _require("rank" in entry and not entry.get("transposed"), name, "no entry of an embedding")
         rows, width = weight.shape
-        shared = _shared(entry, name, width, rows, False, bases)
+        special = _special(entry, name, width, rows, False, bases)
         rank = _rank(entry, name)
         if delta:
-            return ChangedEmbedding(old, rows, width, rank, **shared)
-        return FactoredEmbedding(rows, width, rank, old.padding_idx, **shared)
+            return ChangedEmbedding(old, rows, width, rank, **special)
+        return FactoredEmbedding(rows, width, rank, old.padding_idx, **special)
     transposed = _flag(entry, "transposed", name)
     conv1d = type(old).__name__ == "Conv1D"
     linear = isinstance(old, nn.Linear) or conv1d
@@ -270,13 +333,13 @@ def _replacement(old, entry, name, bases):
     _require(transposed == conv1d, name, f"transposed is {transposed} of a {type(old).__name__}")
     in_features, out_features = weight.shape if transposed else reversed(weight.shape)
     bias = getattr(old, "bias", None) is not None
-    shared = _shared(entry, name, in_features, out_features, bias and not delta, bases)
+    special = _special(entry, name, in_features, out_features, bias and not delta, bases)
     if "parts" in entry:
         return _split(entry, name, in_features, out_features, bias, bases)
     rank = _rank(entry, name)
     if delta:
-        return ChangedLinear(old, transposed, in_features, out_features, rank, **shared)
-    return FactoredLinear(in_features, out_features, rank, bias, **shared)
+        return ChangedLinear(old, transposed, in_features, out_features, rank, **special)
+    return FactoredLinear(in_features, out_features, rank, bias, **special)
 
 
 def _find(model, name):
@@ -305,7 +368,7 @@ def factorize_modules(model, config):
     if (schema, version) != SCHEMA:
         raise ValueError(f"low-rank schema: expected {SCHEMA}, found {(schema, version)}")
     head = model.get_output_embeddings()
-    bases = Bases()
+    bases = Bases(getattr(config, "low_rank_int8", None) or ())
     owner = model
     for name, entry in config.low_rank_modules.items():
         path = _find(model, name)
@@ -313,7 +376,7 @@ def factorize_modules(model, config):
             # Every name in such a file lacks the prefix, those of bases as well.
             owner = model.get_submodule(model.base_model_prefix)
         _put(model, path, _replacement(model.get_submodule(path), entry, name, bases))
-    if bases._parameters:
+    if bases._parameters or bases._buffers:
         owner.smelt = nn.Module()
         owner.smelt.basis = bases
     if head is None or not getattr(config, "tie_word_embeddings", True):
@@ -332,6 +395,13 @@ class SmeltBaseModel(BaseModel):
     """BaseModel with factors in place of the modules that config.json lists."""
 
     tied_to_factors = False
+
+    # Scales are not rounded to the type of the model.
+    _keep_in_fp32_modules_strict = [
+        *(getattr(BaseModel, "_keep_in_fp32_modules_strict", None) or []),
+        "weight_scale",
+        "[0-9]+_scale",
+    ]
 
     def __init__(self, config, *args, **kwargs):
         super().__init__(config, *args, **kwargs)

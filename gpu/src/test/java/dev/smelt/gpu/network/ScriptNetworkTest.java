@@ -335,6 +335,30 @@ class ScriptNetworkTest {
     assertMultipliedOut(tensors, COMPRESSED.replace("{\"rank\": 1},", entry + ","), 3);
   }
 
+  /** The kernels' factors as integers with scales of their outputs. */
+  @Test
+  void integersAreMultipliedByTheirScales() {
+    List<TestTensor> tensors = new ArrayList<>(compressed());
+    tensors.replaceAll(
+        tensor ->
+            switch (tensor.name()) {
+              case "conv.ALinear.weight" -> i8(tensor, 4, -2);
+              case "conv.BLinear.weight" -> i8(tensor, 2, 4, 6, 8, 10, 12, 14, 16, 18);
+              default -> tensor;
+            });
+    tensors.add(TestTensors.f32("conv.ALinear.weight_scale", Shape.of(2, 1), 0.125f, 1));
+    tensors.add(TestTensors.f32("conv.BLinear.weight_scale", Shape.of(1, 1), 0.5f));
+    assertMultipliedOut(tensors, COMPRESSED, 0);
+  }
+
+  private static TestTensor i8(TestTensor like, int... values) {
+    byte[] bytes = new byte[values.length];
+    for (int i = 0; i < bytes.length; i++) {
+      bytes[i] = (byte) values[i];
+    }
+    return new TestTensor(like.name(), DType.I8, like.shape(), bytes);
+  }
+
   /**
    * @param base what every element of the kernels' product is added to
    */

@@ -1,5 +1,6 @@
 package dev.smelt.gpu.plain;
 
+import dev.smelt.formats.DType;
 import dev.smelt.formats.Json;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.testing.TestCheckpoints;
@@ -104,11 +105,18 @@ public final class TinyModel {
     return new TinyModel(config, copies);
   }
 
-  /** Writes a folder with config.json and an F32 model.safetensors. */
+  /**
+   * Writes a folder with config.json and an F32 model.safetensors. Tensors with a {@code _scale}
+   * beside them are I8.
+   */
   public Path write(Path folder) {
     List<TestTensor> stored = new ArrayList<>();
     tensors.forEach(
         (name, tensor) -> {
+          if (has(name + "_scale")) {
+            stored.add(ints(name, tensor));
+            return;
+          }
           float[] values = new float[tensor.values().length];
           for (int i = 0; i < values.length; i++) {
             values[i] = (float) tensor.values()[i];
@@ -116,5 +124,13 @@ public final class TinyModel {
           stored.add(TestTensors.f32(name, tensor.shape(), values));
         });
     return TestCheckpoints.folder(folder, Json.write(config), stored);
+  }
+
+  private static TestTensor ints(String name, Tensor tensor) {
+    byte[] bytes = new byte[tensor.values().length];
+    for (int i = 0; i < bytes.length; i++) {
+      bytes[i] = (byte) tensor.values()[i];
+    }
+    return new TestTensor(name, DType.I8, tensor.shape(), bytes);
   }
 }
