@@ -9,12 +9,15 @@ import java.util.List;
 public final class BestBasis {
 
   private final List<Member> members;
+  private final ClusterOptions options;
   private final UnionSpectrum spectrum;
   private final int rank;
   private final long alone;
 
-  private BestBasis(List<Member> members, UnionSpectrum spectrum, int rank, long alone) {
+  private BestBasis(
+      List<Member> members, ClusterOptions options, UnionSpectrum spectrum, int rank, long alone) {
     this.members = members;
+    this.options = options;
     this.spectrum = spectrum;
     this.rank = rank;
     this.alone = alone;
@@ -30,10 +33,7 @@ public final class BestBasis {
     for (Block block : blocks) {
       Member member = Member.of(algebra, members.size(), block, options.perBlock());
       members.add(member);
-      alone +=
-          blocks.size() == 1
-              ? (long) block.rows() * block.columns()
-              : Elements.alone(member, options.maxError());
+      alone += blocks.size() == 1 ? Costs.dense(block, options) : Costs.alone(member, options);
     }
     UnionSpectrum spectrum = UnionSpectrum.of(algebra, members);
     double limit = options.maxError() * options.maxError() * spectrum.total();
@@ -41,7 +41,7 @@ public final class BestBasis {
         options.perBlock()
             ? spectrum.rankForEvery(algebra, members, options.maxError())
             : Energies.rankWithin(spectrum.values(), limit);
-    return new BestBasis(List.copyOf(members), spectrum, rank, alone);
+    return new BestBasis(List.copyOf(members), options, spectrum, rank, alone);
   }
 
   /** The least rank that keeps the promise before anything is rounded. */
@@ -59,8 +59,8 @@ public final class BestBasis {
     return algebra.leadingColumns(spectrum.vectors(), count);
   }
 
-  /** Whether basis and coefficients have fewer elements than the blocks otherwise. */
+  /** Whether basis and coefficients cost less than the blocks otherwise. */
   public boolean paysAt(int count) {
-    return Elements.shared(count, members) < alone;
+    return Costs.shared(count, members, options) < alone;
   }
 }

@@ -12,6 +12,7 @@ import java.util.Locale;
  * @param patience clusters in a row that may stay without company before the rest is left alone
  * @param oversampling p: directions kept beside the r of {@link Algorithm#INCREMENTAL}
  * @param perBlock the promise is one to every block, and every block counts alike
+ * @param widths what elements cost, for sharing must pay
  */
 public record ClusterOptions(
     Algorithm algorithm,
@@ -20,7 +21,8 @@ public record ClusterOptions(
     Order order,
     int patience,
     int oversampling,
-    boolean perBlock) {
+    boolean perBlock,
+    Widths widths) {
 
   public static final int PATIENCE = 10;
   public static final int OVERSAMPLING = 8;
@@ -65,17 +67,36 @@ public record ClusterOptions(
     require(oversampling >= 0, "--oversampling " + oversampling, "0 or more");
   }
 
+  /** Where elements of blocks and of factors cost the same. */
+  public ClusterOptions(
+      Algorithm algorithm,
+      int rank,
+      double maxError,
+      Order order,
+      int patience,
+      int oversampling,
+      boolean perBlock) {
+    this(algorithm, rank, maxError, order, patience, oversampling, perBlock, Widths.EQUAL);
+  }
+
   public static ClusterOptions of(Algorithm algorithm, int rank, double maxError) {
     return new ClusterOptions(algorithm, rank, maxError, Order.NORM, PATIENCE, OVERSAMPLING, false);
   }
 
   public ClusterOptions with(Order other) {
-    return new ClusterOptions(algorithm, rank, maxError, other, patience, oversampling, perBlock);
+    return new ClusterOptions(
+        algorithm, rank, maxError, other, patience, oversampling, perBlock, widths);
+  }
+
+  public ClusterOptions with(Widths other) {
+    return new ClusterOptions(
+        algorithm, rank, maxError, order, patience, oversampling, perBlock, other);
   }
 
   /** With a promise to every block. */
   public ClusterOptions toEveryBlock() {
-    return new ClusterOptions(algorithm, rank, maxError, order, patience, oversampling, true);
+    return new ClusterOptions(
+        algorithm, rank, maxError, order, patience, oversampling, true, widths);
   }
 
   private static void require(boolean holds, String what, String range) {

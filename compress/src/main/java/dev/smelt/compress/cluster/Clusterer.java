@@ -98,8 +98,8 @@ public final class Clusterer {
   }
 
   private boolean pays(int rank, List<Member> members) {
-    long alone = members.stream().mapToLong(one -> Elements.alone(one, options.maxError())).sum();
-    return Elements.shared(rank, members) < alone;
+    long alone = members.stream().mapToLong(one -> Costs.alone(one, options)).sum();
+    return Costs.shared(rank, members, options) < alone;
   }
 
   private Cluster cluster(

@@ -28,7 +28,7 @@ final class ExactClustering {
   /**
    * Two clusters.
    *
-   * @param saved elements, at most or exactly
+   * @param saved of the cost, at most or exactly
    * @param union what they make, where that is known
    */
   private record Pair(Node one, Node other, long saved, List<Node> union) {}
@@ -50,7 +50,7 @@ final class ExactClustering {
               List.of(member),
               member.energies(),
               member.squaredNorm(),
-              Elements.alone(member, options.maxError())));
+              Costs.alone(member, options)));
     }
     PriorityQueue<Pair> pairs =
         new PriorityQueue<>(
@@ -118,7 +118,7 @@ final class ExactClustering {
       kept += at(one.energies(), rank) + at(other.energies(), rank);
       rank++;
     }
-    return Elements.shared(rank, joined(one, other));
+    return Costs.shared(rank, joined(one, other), options);
   }
 
   private static double at(double[] energies, int i) {
@@ -140,7 +140,7 @@ final class ExactClustering {
           options.perBlock()
               ? spectrum.rankForEvery(inner, members, options.maxError())
               : rank(spectrum.values(), spectrum.total());
-      long cost = rank > options.rank() ? Long.MAX_VALUE / 4 : Elements.shared(rank, members);
+      long cost = rank > options.rank() ? Long.MAX_VALUE / 4 : Costs.shared(rank, members, options);
       return new Node(id, members, spectrum.values(), spectrum.total(), cost);
     }
   }

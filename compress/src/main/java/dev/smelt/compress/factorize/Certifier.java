@@ -52,9 +52,10 @@ final class Certifier {
     }
   }
 
-  /** Factors may be stored more precisely than the matrix was. */
+  /** Factors may be stored more precisely than the matrix was; integers times scales are. */
   private static Matrix load(LinearAlgebra algebra, TensorView factor, Precision least) {
-    Precision precision = factor.dtype() == DType.F64 ? Precision.F64 : least;
+    boolean wide = factor.dtype() == DType.F64 || factor.scales().isPresent();
+    Precision precision = wide ? Precision.F64 : least;
     return algebra.load(Layer.asMatrix(factor), precision, false);
   }
 }

@@ -45,9 +45,12 @@ final class BasisCutter {
       List<Subject> subjects, Side side, Cluster.Bracket bracket, Optional<Basis> name) {
     List<LayerBlock> blocks =
         subjects.stream().map(subject -> new LayerBlock(subject, side)).toList();
+    long dense =
+        blocks.stream().map(LayerBlock::subject).mapToLong(one -> one.denseBytes(stored)).sum();
     try (LinearAlgebra algebra = device.linearAlgebra()) {
       SharedNorm norm = SharedNorm.of(algebra, blocks);
-      BestBasis best = BestBasis.of(algebra, norm.weighted(), options);
+      BestBasis best =
+          BestBasis.of(algebra, norm.weighted(), options.with(subjects.getFirst().widths(stored)));
       int largest = name.isPresent() ? Math.min(best.largest(), options.rank()) : best.largest();
       int rank = best.rank();
       while (rank <= largest && best.paysAt(rank)) {
@@ -55,7 +58,8 @@ final class BasisCutter {
           Matrix directions = norm.common().undoLeft(inner, best.directions(inner, rank));
           SharedBasis cut = cut(inner, blocks, norm, directions, bracket, name);
           if (cut.weightedError() <= options.maxError()) {
-            return Optional.of(cut);
+            // Scales of rows are not among the costs.
+            return Optional.of(cut).filter(one -> one.bytes() < dense);
           }
         }
         rank += Math.max(1, rank / RAISE);

@@ -4,6 +4,7 @@ import dev.smelt.compress.cluster.Block;
 import dev.smelt.compress.cluster.Cluster;
 import dev.smelt.compress.cluster.ClusterOptions;
 import dev.smelt.compress.cluster.Clusterer;
+import dev.smelt.compress.cluster.Widths;
 import dev.smelt.compress.layer.FactorType;
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.layer.LayerSelection;
@@ -67,7 +68,8 @@ public final class ModelClusterer implements AutoCloseable {
   }
 
   /** Matrices that may share, and on which side they do. */
-  private record Candidates(List<Subject> subjects, Side side, List<Cluster> clusters) {
+  private record Candidates(
+      List<Subject> subjects, Side side, Widths widths, List<Cluster> clusters) {
 
     List<Subject> members(Cluster cluster) {
       return cluster.members().stream().map(subjects::get).toList();
@@ -80,7 +82,8 @@ public final class ModelClusterer implements AutoCloseable {
             members(cluster).stream().map(subject -> new LayerBlock(subject, side)).toList();
         long rows = blocks.getFirst().rows();
         long columns = blocks.stream().mapToLong(LayerBlock::columns).sum();
-        saved += rows * columns - cluster.rank() * (rows + columns);
+        saved += rows * columns * widths.dense();
+        saved -= cluster.rank() * (rows + columns) * widths.factor();
       }
       return saved;
     }
@@ -91,7 +94,7 @@ public final class ModelClusterer implements AutoCloseable {
    * @param base where models share what they changed of it
    * @param panels no change of a base can be cut
    * @param sides on which matrices may share; where there are two, each group takes the one that
-   *     saves more elements
+   *     saves more bytes
    * @throws UsageException when there is nothing to cluster
    */
   public ClusteredModels cluster(
@@ -185,15 +188,16 @@ public final class ModelClusterer implements AutoCloseable {
 
   private Candidates candidates(List<Subject> alike, Side side, Progress progress) {
     List<LayerBlock> blocks = alike.stream().map(subject -> new LayerBlock(subject, side)).toList();
-    Clusterer clusterer = new Clusterer(device, options);
+    Widths widths = alike.getFirst().widths(this.stored);
+    Clusterer clusterer = new Clusterer(device, options.with(widths));
     boolean stored = alike.stream().allMatch(one -> one.isPlain() && one.base().isEmpty());
     if (stored) {
-      return new Candidates(alike, side, clusterer.cluster(List.copyOf(blocks), progress));
+      return new Candidates(alike, side, widths, clusterer.cluster(List.copyOf(blocks), progress));
     }
     // Blocks are read many times, and these would be computed each time.
     try (Scratch work = Storage.local().scratch(place)) {
       List<Block> made = ComputedBlock.all(device, blocks, work, place);
-      return new Candidates(alike, side, clusterer.cluster(made, progress));
+      return new Candidates(alike, side, widths, clusterer.cluster(made, progress));
     }
   }
 

@@ -1,6 +1,8 @@
 package dev.smelt.compress.sharing;
 
+import dev.smelt.compress.cluster.Widths;
 import dev.smelt.compress.layer.Layer;
+import dev.smelt.compress.layer.StoredTensors;
 import dev.smelt.compress.metric.Curvature;
 import dev.smelt.compress.metric.Metric;
 import dev.smelt.compress.metric.PlainMetric;
@@ -22,6 +24,17 @@ record Subject(int model, Layer layer, Optional<Layer> base, Metric metric) {
   Matrix load(LinearAlgebra algebra) {
     Matrix w = layer.load(algebra, Precision.F64);
     return base.isEmpty() ? w : algebra.subtract(w, base.get().load(algebra, Precision.F64));
+  }
+
+  /** What an element takes where the matrix stays as it is, and in factors. */
+  Widths widths(StoredTensors stored) {
+    return new Widths(
+        stored.typeOf(layer.weight()).bits(), stored.typeOfFactors(layer.weight()).dtype().bits());
+  }
+
+  /** What the matrix takes where it stays as it is. */
+  long denseBytes(StoredTensors stored) {
+    return layer.elements() * widths(stored).dense() / Byte.SIZE;
   }
 
   boolean isPlain() {
