@@ -2,6 +2,7 @@ package dev.smelt.bench;
 
 import dev.smelt.compress.cluster.ClusterOptions;
 import dev.smelt.compress.cluster.ClusterOptions.Algorithm;
+import dev.smelt.compress.layer.FactorType;
 import dev.smelt.compress.layer.LayerSelection;
 import dev.smelt.compress.metric.KroneckerMetric;
 import dev.smelt.compress.metric.Metric;
@@ -65,8 +66,11 @@ final class ZooBench {
         ComputeDevice device = ComputeDevice.open(DeviceChoice.CPU, THREADS)) {
       ZooBench bench = new ZooBench(models, text, out, folder.path(), device);
       for (String network : List.of("gpt2", "llama")) {
-        bench.table(network, false, List.of(0.05, 0.1, 0.2, 0.3));
-        bench.table(network, true, List.of(0.02, 0.05, 0.1, 0.2));
+        for (Optional<FactorType> type :
+            List.of(Optional.<FactorType>empty(), Optional.of(FactorType.INT8))) {
+          bench.table(network, false, type, List.of(0.05, 0.1, 0.2, 0.3));
+          bench.table(network, true, type, List.of(0.02, 0.05, 0.1, 0.2));
+        }
       }
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -142,21 +146,23 @@ final class ZooBench {
     return new KroneckerMetric(statistics, KroneckerMetric.DEFAULT_DAMPING);
   }
 
-  private void table(String network, boolean weighted, List<Double> errors) {
+  private void table(
+      String network, boolean weighted, Optional<FactorType> type, List<Double> errors) {
     Zoo zoo = open(network, weighted);
     try {
       out.printf(
-          "| %s, %s, ε | bases | matrices in them | bytes / dense | loss: %s |"
+          "| %s, %s%s, ε | bases | matrices in them | bytes / dense | loss: %s |"
               + " separate factors, ε | bytes / dense | loss: %s |%n",
           network,
           weighted ? "kronecker" : "plain",
+          type.map(one -> ", " + one).orElse(""),
           String.join(", ", DOMAINS),
           String.join(", ", DOMAINS));
       out.println("|---|---|---|---|---|---|---|---|");
       List<Checkpoint> dense = zoo.models().stream().map(ZooModel::checkpoint).toList();
       out.printf("| as they are | | | 1.000 | %s | | | |%n", losses(zoo, dense));
       for (double error : errors) {
-        row(zoo, error);
+        row(zoo, type, error);
       }
       out.println();
     } finally {
@@ -164,9 +170,9 @@ final class ZooBench {
     }
   }
 
-  private void row(Zoo zoo, double error) {
+  private void row(Zoo zoo, Optional<FactorType> type, double error) {
     long bytes;
-    try (ModelClusterer clusterer = clusterer(error)) {
+    try (ModelClusterer clusterer = clusterer(type, error)) {
       ClusteredModels shared = cluster(clusterer, zoo, List.of(Side.values()));
       bytes = bytes(shared);
       out.printf(
@@ -181,7 +187,7 @@ final class ZooBench {
     double high = 0.99;
     for (int step = 0; step < STEPS; step++) {
       double middle = (low + high) / 2;
-      try (ModelClusterer clusterer = clusterer(middle)) {
+      try (ModelClusterer clusterer = clusterer(type, middle)) {
         if (bytes(cluster(clusterer, zoo, List.of())) > bytes) {
           low = middle;
         } else {
@@ -189,7 +195,7 @@ final class ZooBench {
         }
       }
     }
-    try (ModelClusterer clusterer = clusterer(high)) {
+    try (ModelClusterer clusterer = clusterer(type, high)) {
       ClusteredModels separate = cluster(clusterer, zoo, List.of());
       out.printf(
           " %.3f | %.3f | %s |%n",
@@ -197,12 +203,13 @@ final class ZooBench {
     }
   }
 
-  private ModelClusterer clusterer(double error) {
+  private ModelClusterer clusterer(Optional<FactorType> type, double error) {
     return new ModelClusterer(
         device,
         ClusterOptions.of(Algorithm.EXACT, Integer.MAX_VALUE, error),
         new OutputOptions(folder.resolve("out"), true, OutputOptions.DEFAULT_SHARD_BYTES),
-        Optional.empty());
+        Optional.empty(),
+        type);
   }
 
   /**

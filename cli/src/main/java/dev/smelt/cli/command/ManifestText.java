@@ -6,10 +6,13 @@ import dev.smelt.cli.text.TextTable.Cell;
 import dev.smelt.formats.manifest.ClusterRecord;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.formats.manifest.Manifest.Measured;
+import dev.smelt.formats.manifest.Manifest.ModelRecord;
 import dev.smelt.formats.manifest.TensorRecord;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** A manifest for people: what was done, what it saved, what to know. */
@@ -21,6 +24,10 @@ final class ManifestText {
     StringBuilder text = new StringBuilder();
     text.append(manifest.command()).append(" -> ").append(target).append('\n');
     text.append(sizes(manifest.totals()).render(width, false));
+    List<ModelRecord> models = manifest.models();
+    if (models != null) {
+      text.append('\n').append(models(models).render(width, false));
+    }
     List<TensorRecord> certified =
         manifest.tensors().stream().filter(record -> record.relativeError() != null).toList();
     if (!certified.isEmpty()) {
@@ -62,13 +69,18 @@ final class ManifestText {
   }
 
   private static TextTable measured(List<Measured> measured) {
-    TextTable table = new TextTable("on " + measured.getFirst().data());
+    TextTable table = new TextTable("on " + data(measured));
     List.of("bytes", "loss", "increase", "perplexity", "accuracy").forEach(table::column);
     double before = measured.getFirst().loss();
+    String last = "";
     for (Measured one : measured) {
+      String model = one.model() == null ? "" : one.model() + " ";
+      // The first of each model is the dense one.
+      before = model.equals(last) ? before : one.loss();
+      last = model;
       Double perplexity = one.perplexity();
       table.row(
-          one.stage(),
+          model + one.stage(),
           cells(
               Format.bytes(one.bytes()),
               Format.fixed(one.loss(), 4),
@@ -79,19 +91,40 @@ final class ManifestText {
     return table;
   }
 
+  private static String data(List<Measured> measured) {
+    return measured.stream().map(Measured::data).distinct().collect(Collectors.joining(", "));
+  }
+
+  /** What each of several models has to itself. */
+  private static TextTable models(List<ModelRecord> models) {
+    TextTable table = new TextTable("model");
+    List.of("before", "in its own folder").forEach(table::column);
+    for (ModelRecord one : models) {
+      table.row(one.name(), cells(Format.bytes(one.bytesBefore()), Format.bytes(one.bytesOwn())));
+    }
+    return table;
+  }
+
   private static TextTable clusters(List<ClusterRecord> clusters) {
     TextTable table = new TextTable("shared basis");
-    List.of("members", "side", "rank", "error", "before", "after").forEach(table::column);
+    boolean weighted = clusters.stream().anyMatch(one -> one.weightedRelativeError() != null);
+    List.of("members", "side", "rank", "error").forEach(table::column);
+    if (weighted) {
+      table.column("weighted error");
+    }
+    List.of("before", "after").forEach(table::column);
     for (ClusterRecord one : clusters) {
-      table.row(
-          one.basis(),
-          cells(
-              String.valueOf(one.members().size()),
-              one.side(),
-              String.valueOf(one.rank()),
-              error(one.relativeError()),
-              Format.bytes(one.bytesBefore()),
-              Format.bytes(one.bytesAfter())));
+      List<String> row = new ArrayList<>();
+      row.add(String.valueOf(one.members().size()));
+      row.add(one.side());
+      row.add(String.valueOf(one.rank()));
+      row.add(error(one.relativeError()));
+      if (weighted) {
+        row.add(error(one.weightedRelativeError()));
+      }
+      row.add(Format.bytes(one.bytesBefore()));
+      row.add(Format.bytes(one.bytesAfter()));
+      table.row(one.basis(), cells(row.toArray(String[]::new)));
     }
     return table;
   }
