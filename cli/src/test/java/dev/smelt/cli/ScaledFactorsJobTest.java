@@ -154,7 +154,7 @@ class ScaledFactorsJobTest {
 
   /** Its dense form has the type of the model, and runs as it does. */
   @ParameterizedTest
-  @CsvSource({"gpt2-drama,BF16,192", "llama-drama,F32,80"})
+  @CsvSource({"gpt2-drama,BF16,192", "llama-drama,F32,384"})
   void aModelInIntegersRunsAsItsDenseFormDoes(String name, String type, int panel) {
     Path model = TESTDATA.resolve(name);
     Object[] data = {"--data", HELD, "--seq-len", 32, "--samples", 3};

@@ -43,7 +43,8 @@ class ClustererTest {
         assertThat(cluster.error() * cluster.error() * total)
             .isCloseTo(truth, within(1e-9 * total));
       }
-      assertThat(elements(family, cluster)).isLessThan(alone(family, options, cluster));
+      assertThat(elements(family, cluster) * options.widths().factor())
+          .isLessThan(alone(family, options, cluster));
     }
   }
 
@@ -64,7 +65,10 @@ class ClustererTest {
         rank++;
       }
       long columns = family.blocks().get(member)[0].length;
-      sum += Math.min(rank * (family.rows() + columns), family.rows() * columns);
+      sum +=
+          Math.min(
+              rank * (family.rows() + columns) * options.widths().factor(),
+              family.rows() * columns * options.widths().dense());
     }
     return sum;
   }
@@ -82,6 +86,25 @@ class ClustererTest {
         check(family, options.with(order), cluster(family, options.with(order)));
       }
     }
+  }
+
+  /** Factors that are wider than blocks pay less often, narrower ones more often. */
+  @ParameterizedTest
+  @EnumSource(Algorithm.class)
+  void sharingPaysByWidthAndNotByNumber(Algorithm algorithm) {
+    int[] members = new int[3];
+    for (int seed = 0; seed < 100; seed++) {
+      Family family = Family.random(seed);
+      ClusterOptions options = ClusterOptions.of(algorithm, family.rows(), 0.3);
+      for (int i = 0; i < members.length; i++) {
+        Widths widths = List.of(new Widths(1, 4), Widths.EQUAL, new Widths(4, 1)).get(i);
+        List<Cluster> clusters = cluster(family, options.with(widths));
+        check(family, options.with(widths), clusters);
+        members[i] += clusters.stream().mapToInt(one -> one.members().size()).sum();
+      }
+    }
+    assertThat(members[0]).isPositive().isLessThan(members[1]);
+    assertThat(members[1]).isLessThan(members[2]);
   }
 
   @ParameterizedTest
