@@ -119,6 +119,9 @@ class ZooJobTest {
       }
     }
     assertThat(seen).isEqualTo(16);
+    JsonNode diff = smelt("diff", SCRIPTURE, zoo.resolve("gpt2-scripture"), "--json").json();
+    assertThat(diff.path("shared").size()).isEqualTo(manifest.path("clusters").size());
+    assertThat(diff.path("notes").toString()).contains("../shared/model.safetensors");
     smelt("verify", zoo, "--against", DRAMA, "--against", SCRIPTURE).done();
   }
 

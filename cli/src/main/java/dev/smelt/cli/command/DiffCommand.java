@@ -14,6 +14,7 @@ import dev.smelt.compress.expand.DenseModel;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.GateException;
 import dev.smelt.formats.UsageException;
+import dev.smelt.formats.huggingface.SafetensorsCheckpoint;
 import dev.smelt.formats.model.Architecture;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -135,6 +136,14 @@ public final class DiffCommand extends SmeltCommand {
     Checkpoint checkpoint = base.open(path, device, root().progress());
     opened.add(checkpoint);
     notes.addAll(BaseMixin.notes(checkpoint));
+    List<String> shared = SafetensorsCheckpoint.sharedFiles(path);
+    if (!shared.isEmpty()) {
+      notes.add(
+          path
+              + ": tensors in "
+              + String.join(", ", shared)
+              + " may be other models' as well, and are counted here in full");
+    }
     return checkpoint;
   }
 
