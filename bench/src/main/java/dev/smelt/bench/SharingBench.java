@@ -174,7 +174,8 @@ final class SharingBench {
   /** The loss of separate factors with one error for all that take at most so many bytes. */
   private static String sameError(
       Path model, List<Object> metric, List<Object> measure, Path target, long bytes) {
-    Path spectra = target.resolveSibling("spectra.safetensors");
+    Path spectra =
+        target.resolveSibling(model.getFileName() + "." + metric.get(1) + ".safetensors");
     double low = 0;
     double high = 0.99;
     for (int step = 0; step < STEPS; step++) {

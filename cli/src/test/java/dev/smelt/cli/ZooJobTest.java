@@ -287,6 +287,8 @@ class ZooJobTest {
         .isEqualTo(ExitCode.GATE_FAILED);
     smelt("verify", folder.resolve("other"), "--against", DRAMA)
         .refused(ExitCode.USAGE, "2 models were clustered, --against names 1");
+    smelt("verify", folder.resolve("other/gpt2-drama"))
+        .refused(ExitCode.BAD_INPUT, "give the folder above");
     smelt("eval", folder.resolve("other"), "--data", HELD)
         .refused(ExitCode.BAD_INPUT, "several models, not one");
   }

@@ -1,6 +1,7 @@
 package dev.smelt.cli.verify;
 
 import dev.smelt.formats.NotFoundException;
+import dev.smelt.formats.huggingface.ZooFolder;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.formats.storage.Storage;
 import java.nio.file.Path;
@@ -23,9 +24,17 @@ public final class ManifestFile {
           "no manifest",
           checkpoint.toString(),
           "expected " + manifest,
-          "only checkpoints that smelt wrote have one");
+          isMember(checkpoint)
+              ? "give the folder above, which has that of all its models"
+              : "only checkpoints that smelt wrote have one");
     }
     return manifest;
+  }
+
+  /** Whether it is one of several models that were written together. */
+  private static boolean isMember(Path checkpoint) {
+    Path above = checkpoint.toAbsolutePath().normalize().getParent();
+    return above != null && ZooFolder.isFolderOf(above);
   }
 
   public static boolean exists(Path checkpoint) {
