@@ -93,6 +93,16 @@ public record Layer(
     return indices(Axis.INPUT);
   }
 
+  /** Which input of the stored matrix an element of the stored tensor multiplies. */
+  public int inputOf(long index) {
+    return (int) (transposed ? index / storedOut() : index % storedIn());
+  }
+
+  /** Which output of the stored matrix an element of the stored tensor is added to. */
+  public int outputOf(long index) {
+    return (int) (transposed ? index % storedOut() : index / storedIn());
+  }
+
   private int[] indices(Axis axis) {
     return slice(axis)
         .map(Slice::indices)
