@@ -7,8 +7,8 @@ import org.jspecify.annotations.Nullable;
  * written. Parts that do not apply are null and left out of the file.
  *
  * @param name in the input; of what {@code expand} made, in the output
- * @param action "merged", "factorized", "clustered", "expanded", "delta", "unchanged", "kept",
- *     "dropped"
+ * @param action "merged", "factorized", "clustered", "expanded", "delta", "pruned", "unchanged",
+ *     "kept", "dropped"
  * @param reason why, where the action is not what was asked for
  * @param rank of the factors
  * @param relativeError ‖W − Ŵ‖ / ‖W‖ (Frobenius) of the written, rounded tensor
@@ -19,6 +19,8 @@ import org.jspecify.annotations.Nullable;
  *     window of text: the sum over its tokens), where it does
  * @param deltaError ‖Δ − BA‖ / ‖Δ‖ of what fine-tuning changed, Δ = W − W_base; then {@code
  *     relativeError} is ‖Δ − BA‖ / ‖W‖ and the weighted one is of Δ
+ * @param sparsity of a tensor that was pruned
+ * @param sparsity of what was pruned
  * @param bytesBefore of the tensor in the input
  * @param bytesAfter of everything that replaces it
  */
@@ -33,17 +35,57 @@ public record TensorRecord(
     @Nullable Double shrinkage,
     @Nullable Double predictedLoss,
     @Nullable Double deltaError,
+    @Nullable Sparsity sparsity,
     long bytesBefore,
     long bytesAfter) {
+
+  /**
+   * How many weights are zero.
+   *
+   * @param weights of the written tensor
+   * @param zeros among them, those that were zero before included
+   */
+  public record Sparsity(long weights, long zeros) {}
 
   public static final String MERGED = "merged";
   public static final String FACTORIZED = "factorized";
   public static final String CLUSTERED = "clustered";
   public static final String EXPANDED = "expanded";
   public static final String DELTA = "delta";
+  public static final String PRUNED = "pruned";
   public static final String UNCHANGED = "unchanged";
   public static final String KEPT = "kept";
   public static final String DROPPED = "dropped";
+
+  /** A tensor that was not pruned. */
+  public TensorRecord(
+      String name,
+      String action,
+      @Nullable String reason,
+      @Nullable Integer rank,
+      @Nullable Double relativeError,
+      @Nullable Double weightedRelativeError,
+      @Nullable String route,
+      @Nullable Double shrinkage,
+      @Nullable Double predictedLoss,
+      @Nullable Double deltaError,
+      long bytesBefore,
+      long bytesAfter) {
+    this(
+        name,
+        action,
+        reason,
+        rank,
+        relativeError,
+        weightedRelativeError,
+        route,
+        shrinkage,
+        predictedLoss,
+        deltaError,
+        null,
+        bytesBefore,
+        bytesAfter);
+  }
 
   /** A tensor that is no change of another one. */
   public TensorRecord(
@@ -69,6 +111,35 @@ public record TensorRecord(
         shrinkage,
         predictedLoss,
         null,
+        bytesBefore,
+        bytesAfter);
+  }
+
+  /**
+   * A tensor that lost weights.
+   *
+   * @param outputError the error that it has in the metric of its inputs, if that was made small
+   */
+  public static TensorRecord pruned(
+      String name,
+      Sparsity sparsity,
+      double relativeError,
+      @Nullable Double outputError,
+      @Nullable Double predictedLoss,
+      long bytesBefore,
+      long bytesAfter) {
+    return new TensorRecord(
+        name,
+        PRUNED,
+        null,
+        null,
+        relativeError,
+        outputError,
+        null,
+        null,
+        predictedLoss,
+        null,
+        sparsity,
         bytesBefore,
         bytesAfter);
   }

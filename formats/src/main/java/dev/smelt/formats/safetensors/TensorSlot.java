@@ -48,7 +48,7 @@ public final class TensorSlot {
       double[] part = at == 0 && length == count ? values : slice(values, at, length);
       ByteBuffer bytes = buffer(length);
       encoder.encode(part, length, first + at, MemorySegment.ofBuffer(bytes), 0);
-      put(bytes, first + at);
+      writeStored(first + at, bytes);
     }
   }
 
@@ -61,8 +61,22 @@ public final class TensorSlot {
       float[] part = at == 0 && length == count ? values : slice(values, at, length);
       ByteBuffer bytes = buffer(length);
       encoder.encode(part, length, first + at, MemorySegment.ofBuffer(bytes), 0);
-      put(bytes, first + at);
+      writeStored(first + at, bytes);
     }
+  }
+
+  /**
+   * Writes elements {@code first …} as they are to be stored, little-endian. Of types narrower than
+   * a byte, {@code first} must start at a whole byte.
+   *
+   * @param bytes all that remains in it
+   */
+  public void writeStored(long first, ByteBuffer bytes) {
+    long start = info.dtype().bytes(first);
+    long length = bytes.remaining();
+    Objects.checkFromIndexSize(start, length, info.bytes());
+    file.write(bytes, position + start);
+    written.add(start, start + length);
   }
 
   /**
@@ -125,13 +139,6 @@ public final class TensorSlot {
 
   private ByteBuffer buffer(int elements) {
     return ByteBuffer.allocate((int) info.dtype().bytes(elements));
-  }
-
-  private void put(ByteBuffer bytes, long first) {
-    int length = bytes.capacity();
-    long start = info.dtype().bytes(first);
-    file.write(bytes, position + start);
-    written.add(start, start + length);
   }
 
   private static double[] slice(double[] values, int from, int length) {

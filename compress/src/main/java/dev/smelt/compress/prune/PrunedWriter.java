@@ -1,0 +1,160 @@
+package dev.smelt.compress.prune;
+
+import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.CheckpointWriter;
+import dev.smelt.formats.Progress;
+import dev.smelt.formats.TensorInfo;
+import dev.smelt.formats.TensorView;
+import dev.smelt.formats.codec.TensorEncoder;
+import dev.smelt.formats.safetensors.TensorSlot;
+import dev.smelt.formats.storage.Scratch;
+import dev.smelt.formats.work.Workers;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Writes a pruned model piece by piece, and takes down what changed on the way. */
+final class PrunedWriter {
+
+  /** Weights of one job; a multiple of 64. */
+  private static final int PIECE = 1 << 22;
+
+  /** Decoded at a time; a multiple of 64. */
+  private static final int PART = 1 << 14;
+
+  private final PrunedModel model;
+  private final Checkpoint original;
+  private final CheckpointWriter writer;
+  private final int threads;
+  private final Progress progress;
+
+  PrunedWriter(
+      PrunedModel model,
+      Checkpoint original,
+      CheckpointWriter writer,
+      int threads,
+      Progress progress) {
+    this.model = model;
+    this.original = original;
+    this.writer = writer;
+    this.threads = threads;
+    this.progress = progress;
+  }
+
+  private record Piece(TensorView before, PrunedLayer layer, long first, int count) {}
+
+  /** By tensor. Sums are taken in one order, whatever the number of threads. */
+  Map<String, Change> write() {
+    List<Piece> pieces = new ArrayList<>();
+    List<TensorView> others = new ArrayList<>();
+    for (TensorView tensor : model.source().tensors()) {
+      PrunedLayer layer = model.layers().get(tensor.name());
+      if (layer == null) {
+        others.add(tensor);
+        continue;
+      }
+      TensorView before = original.tensor(tensor.name());
+      for (long first = 0; first < tensor.elements(); first += PIECE) {
+        int count = (int) Math.min(PIECE, tensor.elements() - first);
+        pieces.add(new Piece(before, layer, first, count));
+      }
+    }
+    Map<String, Change> changes = new HashMap<>();
+    try (Progress.Task task = progress.begin("writing", model.parameters(), "parameters")) {
+      List<Change> found =
+          Workers.map(
+              threads,
+              pieces,
+              piece -> {
+                Change change = write(piece);
+                task.advance(piece.count());
+                return change;
+              });
+      for (int i = 0; i < found.size(); i++) {
+        changes.merge(pieces.get(i).before().name(), found.get(i), Change::plus);
+      }
+      Workers.run(threads, others.stream().map(tensor -> copy(tensor, task)).toList());
+    }
+    return changes;
+  }
+
+  private Workers.Job copy(TensorView tensor, Progress.Task task) {
+    return () -> {
+      writer.slot(tensor.name()).transfer(tensor);
+      task.advance(tensor.elements());
+    };
+  }
+
+  private Change write(Piece piece) {
+    TensorView weight = piece.layer().layer().weight();
+    TensorSlot slot = writer.slot(weight.name());
+    if (!model.isPlain(piece.layer()) || !model.source().equals(original)) {
+      TensorView after = model.tensor(weight.name());
+      long start = after.dtype().bytes(piece.first());
+      long bytes = after.dtype().bytes(piece.count());
+      slot.writeStored(piece.first(), after.segment().asSlice(start, bytes).asByteBuffer());
+      return compare(piece, after);
+    }
+    return Halves.are(weight) ? writeHalves(piece, weight, slot) : writeMasked(piece, weight, slot);
+  }
+
+  private static Change compare(Piece piece, TensorView after) {
+    Change all = Change.NONE;
+    for (int at = 0; at < piece.count(); at += PART) {
+      int count = Math.min(PART, piece.count() - at);
+      all = all.plus(Change.of(piece.before(), after, piece.first() + at, count));
+    }
+    return all;
+  }
+
+  private static Change writeMasked(Piece piece, TensorView weight, TensorSlot slot) {
+    double[] before = new double[Math.min(PART, piece.count())];
+    Change all = Change.NONE;
+    for (int at = 0; at < piece.count(); at += PART) {
+      long first = piece.first() + at;
+      int count = Math.min(PART, piece.count() - at);
+      weight.read(first, count, before);
+      double[] after = before.clone();
+      piece.layer().mask().clear(first, count, after);
+      slot.write(first, after, count);
+      all = all.plus(Change.of(before, after, count));
+    }
+    return all;
+  }
+
+  private static Change writeHalves(Piece piece, TensorView weight, TensorSlot slot) {
+    short[] before = new short[Math.min(PART, piece.count())];
+    Change all = Change.NONE;
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment buffer = arena.allocate((long) before.length * Short.BYTES);
+      for (int at = 0; at < piece.count(); at += PART) {
+        long first = piece.first() + at;
+        int count = Math.min(PART, piece.count() - at);
+        Halves.read(weight, first, count, before);
+        short[] after = before.clone();
+        piece.layer().mask().clear(first, count, after);
+        Halves.write(after, count, buffer);
+        slot.writeStored(first, buffer.asSlice(0, (long) count * Short.BYTES).asByteBuffer());
+        all = all.plus(Halves.change(weight.dtype(), before, after, count));
+      }
+    }
+    return all;
+  }
+
+  /** A tensor with some weights zero, in its new type, on disk. */
+  static TensorView masked(TensorView weight, Mask mask, TensorInfo info, Scratch scratch) {
+    MemorySegment bytes = scratch.allocate(info.bytes());
+    TensorEncoder encoder = new TensorEncoder(info);
+    double[] part = new double[(int) Math.min(PART, weight.elements())];
+    for (long first = 0; first < weight.elements(); first += PART) {
+      int count = (int) Math.min(PART, weight.elements() - first);
+      weight.read(first, count, part);
+      mask.clear(first, count, part);
+      encoder.encode(part, count, first, bytes, first);
+    }
+    return new TensorView(info, bytes);
+  }
+}

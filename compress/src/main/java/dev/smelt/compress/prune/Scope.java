@@ -1,0 +1,16 @@
+package dev.smelt.compress.prune;
+
+/** Among which weights the smallest are looked for. */
+public enum Scope {
+  /** Those of all tensors. */
+  GLOBAL,
+  /** Those of each tensor: all lose the same share. */
+  TENSOR,
+  /** Those of one output of a layer, the row of W. */
+  ROW;
+
+  @Override
+  public String toString() {
+    return name().toLowerCase(java.util.Locale.ROOT);
+  }
+}
