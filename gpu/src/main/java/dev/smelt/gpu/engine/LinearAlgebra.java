@@ -304,6 +304,45 @@ public final class LinearAlgebra implements AutoCloseable {
     return kernels.rows(a, from, to);
   }
 
+  /** Rows and columns from the last to the first: of a lower triangular matrix an upper one. */
+  public Matrix reverse(Matrix a) {
+    return kernels.reverse(a);
+  }
+
+  /**
+   * The X that is zero where it must be and closest to W, tr((X − W) H (X − W)ᵀ), row by row, by
+   * conjugate gradients with the diagonal of H as preconditioner. They begin with W itself where it
+   * may stay, and never get worse.
+   *
+   * @param w W, m×n
+   * @param h H, n×n, symmetric and positive definite
+   * @param kept m×n, 1 where X may be other than zero and 0 elsewhere
+   * @param steps how many at most
+   * @param tolerance of the residual, relative to the first one
+   */
+  public Matrix refit(Matrix w, Matrix h, Matrix kept, int steps, double tolerance) {
+    Operands.requireSquare("refit", h);
+    Operands.requireEqual("refit: columns of W against rows of H", w.cols(), h.rows());
+    Operands.requireEqual("refit: rows of W against rows of the mask", w.rows(), kept.rows());
+    Operands.requireEqual("refit: columns of W against those of the mask", w.cols(), kept.cols());
+    Operands.requireEqual("refit", w, h);
+    Operands.requireEqual("refit", w, kept);
+    return kernels.refit(w, h, kept, steps, tolerance);
+  }
+
+  /**
+   * Begins to take weights from a layer, input after input.
+   *
+   * @param weights Wᵀ, in×out, which stays as it is
+   * @param upper U, in×in, upper triangular, with UᵀU = H⁻¹
+   */
+  public Elimination elimination(Matrix weights, Matrix upper) {
+    Operands.requireSquare("elimination", upper);
+    Operands.requireEqual("elimination: rows of Wᵀ against U", weights.rows(), upper.rows());
+    Operands.requireEqual("elimination", weights, upper);
+    return kernels.elimination(weights, upper);
+  }
+
   /** a₁₁ … aₙₙ of a square matrix. */
   public double[] diagonal(Matrix a) {
     Operands.requireSquare("diagonal", a);

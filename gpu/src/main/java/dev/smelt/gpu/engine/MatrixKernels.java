@@ -69,6 +69,15 @@ interface MatrixKernels extends AutoCloseable {
 
   Matrix leadingColumns(Matrix a, int count);
 
+  /** Rows and columns from the last to the first. */
+  Matrix reverse(Matrix a);
+
+  /** As {@link LinearAlgebra#refit}. */
+  Matrix refit(Matrix w, Matrix h, Matrix kept, int steps, double tolerance);
+
+  /** As {@link LinearAlgebra#elimination}. */
+  Elimination elimination(Matrix weights, Matrix upper);
+
   /** Rows {@code from … to − 1}. */
   Matrix rows(Matrix a, int from, int to);
 

@@ -1,6 +1,7 @@
 package dev.smelt.gpu.engine;
 
 import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /**
  * Linear algebra in plain Java, written to be read: the oracle for {@link TorchKernels}. All loops
@@ -221,6 +222,55 @@ final class ReferenceKernels implements MatrixKernels {
   @Override
   public double frobenius(Matrix a) {
     return Arrays.stream(rowNorms(a)).reduce(0, Math::hypot);
+  }
+
+  @Override
+  public Matrix reverse(Matrix matrix) {
+    Dense a = (Dense) matrix;
+    Dense reversed = Dense.zeros(a.rows(), a.cols());
+    for (int i = 0; i < a.rows(); i++) {
+      for (int j = 0; j < a.cols(); j++) {
+        reversed.set(a.rows() - 1 - i, a.cols() - 1 - j, a.at(i, j));
+      }
+    }
+    return reversed.as(a.precision());
+  }
+
+  /** Exactly, by elimination: X_R H_RR = (W H)_R for the inputs R that a row keeps. */
+  @Override
+  public Matrix refit(Matrix weights, Matrix metric, Matrix mask, int steps, double tolerance) {
+    Dense w = (Dense) weights;
+    Dense h = (Dense) metric;
+    Dense kept = (Dense) mask;
+    Dense x = Dense.zeros(w.rows(), w.cols());
+    for (int row = 0; row < w.rows(); row++) {
+      int at = row;
+      int[] stays =
+          IntStream.range(0, w.cols()).filter(column -> kept.at(at, column) != 0).toArray();
+      if (stays.length == 0) {
+        continue;
+      }
+      Dense part = Dense.zeros(stays.length, stays.length);
+      Dense right = Dense.zeros(stays.length, 1);
+      for (int i = 0; i < stays.length; i++) {
+        for (int j = 0; j < stays.length; j++) {
+          part.set(i, j, h.at(stays[i], stays[j]));
+        }
+        for (int k = 0; k < w.cols(); k++) {
+          right.set(i, 0, right.at(i, 0) + w.at(row, k) * h.at(k, stays[i]));
+        }
+      }
+      Dense solved = Triangular.solve(part, right);
+      for (int i = 0; i < stays.length; i++) {
+        x.set(row, stays[i], solved.at(i, 0));
+      }
+    }
+    return x.as(w.precision());
+  }
+
+  @Override
+  public Elimination elimination(Matrix weights, Matrix upper) {
+    return new ReferenceElimination((Dense) weights, (Dense) upper);
   }
 
   @Override

@@ -62,6 +62,47 @@ final class TorchKernels implements MatrixKernels {
     }
   }
 
+  /** Wᵀ [in, out] while weights are taken from it, and what each of them leaves to be made up. */
+  private record TorchElimination(
+      NDManager scope, ScriptFunctions functions, NDArray w, NDArray upper, NDArray errors)
+      implements Elimination {
+
+    @Override
+    public double[] weights(int from, int to) {
+      try (NDArray rows = w.get(new NDIndex().addSliceDim(from, to))) {
+        return new TorchMatrix(rows).toDoubles();
+      }
+    }
+
+    @Override
+    public void remove(int from, int to, int end, double[] gone) {
+      Operands.requireElements(to - from, Math.toIntExact(w.getShape().get(1)), gone.length);
+      try (NDArray wide = Tensors.copy(scope, gone, new Shape(to - from, w.getShape().get(1)));
+          NDArray mask = wide.toType(w.getDataType(), false);
+          NDArray place = place(from, end)) {
+        functions.call(scope, "eliminate", w, upper, errors, mask, place).close();
+      }
+    }
+
+    @Override
+    public void carry(int from, int to) {
+      if (to < w.getShape().get(0)) {
+        try (NDArray place = place(from, to)) {
+          functions.call(scope, "carry", w, upper, errors, place).close();
+        }
+      }
+    }
+
+    private NDArray place(int from, int to) {
+      return Tensors.copy(scope, new double[] {from, to}, new Shape(2));
+    }
+
+    @Override
+    public Matrix weights() {
+      return new TorchMatrix(w);
+    }
+  }
+
   private static NDArray array(Matrix matrix) {
     return ((TorchMatrix) matrix).array();
   }
@@ -226,6 +267,30 @@ final class TorchKernels implements MatrixKernels {
   @Override
   public Matrix rows(Matrix a, int from, int to) {
     return own(array(a).get(new NDIndex().addSliceDim(from, to)));
+  }
+
+  @Override
+  public Matrix reverse(Matrix a) {
+    return new TorchMatrix(functions.call(scope, "reverse", array(a)));
+  }
+
+  @Override
+  public Matrix refit(Matrix w, Matrix h, Matrix kept, int steps, double tolerance) {
+    try (NDArray limits = Tensors.copy(scope, new double[] {steps, tolerance}, new Shape(2))) {
+      return own(functions.call(scope, "refit", array(w), array(h), array(kept), limits));
+    }
+  }
+
+  @Override
+  public Elimination elimination(Matrix weights, Matrix upper) {
+    NDArray changing = array(weights).duplicate();
+    changing.attach(scope);
+    return new TorchElimination(
+        scope,
+        functions,
+        changing,
+        array(upper),
+        scope.zeros(changing.getShape(), type(weights.precision())));
   }
 
   @Override

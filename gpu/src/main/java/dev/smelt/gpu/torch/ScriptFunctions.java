@@ -120,6 +120,52 @@ public final class ScriptFunctions implements AutoCloseable {
             above = torch.slice(torch.slice(total, 0, 0, i * h), 1, i * h, (i + 1) * h)
             g1 = torch.copy_(above, torch.t(below))
           return total
+        def reverse(self: __torch__.Functions, x: Tensor) -> Tensor:
+          return torch.flip(x, [0, 1])
+        def eliminate(self: __torch__.Functions, w: Tensor, u: Tensor, e: Tensor, gone: Tensor, place: Tensor) -> Tensor:
+          first = int(torch.select(place, 0, 0))
+          end = int(torch.select(place, 0, 1))
+          for k in range(torch.size(gone, 0)):
+            i = first + k
+            x = torch.select(w, 0, i)
+            g = torch.select(gone, 0, k)
+            r = torch.select(u, 0, i)
+            d = torch.div(torch.mul(x, g), torch.select(r, 0, i))
+            d0 = torch.copy_(torch.select(e, 0, i), d)
+            x0 = torch.mul_(x, torch.rsub(g, 1))
+            if torch.gt(end, i + 1):
+              y = torch.slice(w, 0, i + 1, end)
+              y0 = torch.addr_(y, torch.slice(r, 0, i + 1, end), d, beta=1, alpha=-1)
+          return w
+        def carry(self: __torch__.Functions, w: Tensor, u: Tensor, e: Tensor, place: Tensor) -> Tensor:
+          first = int(torch.select(place, 0, 0))
+          end = int(torch.select(place, 0, 1))
+          c = torch.slice(torch.slice(u, 0, first, end), 1, end)
+          y = torch.addmm_(torch.slice(w, 0, end), torch.t(c), torch.slice(e, 0, first, end), beta=1, alpha=-1)
+          return w
+        def refit(self: __torch__.Functions, w: Tensor, h: Tensor, kept: Tensor, limits: Tensor) -> Tensor:
+          steps = int(torch.select(limits, 0, 0))
+          tolerance = torch.select(limits, 0, 1)
+          d = torch.unsqueeze(torch.diagonal(h), 0)
+          x = torch.mul(w, kept)
+          g = torch.mul(torch.mm(torch.sub(w, x), h), kept)
+          z = torch.div(g, d)
+          p = z
+          s = torch.sum(torch.mul(g, z), [1], True)
+          limit = torch.mul(s, torch.square(tolerance))
+          for i in range(steps):
+            if bool(torch.any(torch.gt(s, limit))):
+              q = torch.mul(torch.mm(p, h), kept)
+              c = torch.sum(torch.mul(p, q), [1], True)
+              a = torch.div(s, torch.add(c, torch.eq(c, 0)))
+              x = torch.addcmul_(x, p, a)
+              g = torch.addcmul_(g, q, a, value=-1)
+              z = torch.div(g, d)
+              t = torch.sum(torch.mul(g, z), [1], True)
+              b = torch.div(t, torch.add(s, torch.eq(s, 0)))
+              p = torch.addcmul(z, p, b)
+              s = t
+          return x
         def diagonal(self: __torch__.Functions, x: Tensor) -> Tensor:
           return torch.contiguous(torch.diagonal(x))
         def row_norms(self: __torch__.Functions, x: Tensor) -> Tensor:

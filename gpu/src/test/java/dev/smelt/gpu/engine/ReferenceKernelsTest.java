@@ -13,6 +13,14 @@ class ReferenceKernelsTest {
   }
 
   @Nested
+  class Removals extends RemovalContract {
+    @Override
+    LinearAlgebra open() {
+      return LinearAlgebra.reference();
+    }
+  }
+
+  @Nested
   class Arithmetic extends ArithmeticContract {
     @Override
     LinearAlgebra open() {

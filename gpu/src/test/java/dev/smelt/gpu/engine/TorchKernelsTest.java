@@ -23,6 +23,14 @@ class TorchKernelsTest {
   }
 
   @Nested
+  class Removals extends RemovalContract {
+    @Override
+    LinearAlgebra open() {
+      return TorchKernelsTest.open();
+    }
+  }
+
+  @Nested
   class Arithmetic extends ArithmeticContract {
     @Override
     LinearAlgebra open() {
