@@ -10,6 +10,7 @@ import dev.smelt.cli.command.FactorizeCommand;
 import dev.smelt.cli.command.FisherCommand;
 import dev.smelt.cli.command.InspectCommand;
 import dev.smelt.cli.command.MergeCommand;
+import dev.smelt.cli.command.PruneCommand;
 import dev.smelt.cli.command.VerifyCommand;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -32,6 +33,7 @@ final class Commands {
     ALL.put("merge", MergeCommand.class);
     ALL.put("factorize", FactorizeCommand.class);
     ALL.put("cluster", ClusterCommand.class);
+    ALL.put("prune", PruneCommand.class);
     ALL.put("delta", DeltaCommand.class);
     ALL.put("expand", ExpandCommand.class);
     ALL.put("eval", EvalCommand.class);

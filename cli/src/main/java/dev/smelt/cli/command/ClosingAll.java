@@ -5,6 +5,11 @@ import java.util.List;
 /** Closes a growing list of opened things, last first, whatever fails in between. */
 record ClosingAll(List<AutoCloseable> opened) implements AutoCloseable {
 
+  <T extends AutoCloseable> T add(T one) {
+    opened.add(one);
+    return one;
+  }
+
   @Override
   public void close() {
     RuntimeException failure = null;

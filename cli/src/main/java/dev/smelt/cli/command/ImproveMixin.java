@@ -15,9 +15,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Options that make factors better after they were cut. */
@@ -31,54 +31,18 @@ final class ImproveMixin {
               + " rounds of least squares for A given B and back under the Gram matrices of --stats.")
   private @Nullable Integer refine;
 
-  @Option(
-      names = "--tune",
-      paramLabel = "STEPS",
-      description = "Train the factors, and nothing else, for this many steps of AdamW on --train.")
-  private @Nullable Integer tune;
-
-  @Option(
-      names = "--lr",
-      paramLabel = "RATE",
-      description = "Of --tune: the largest learning rate (1e-4).")
-  private @Nullable Double learningRate;
-
-  @Option(
-      names = "--distill",
-      paramLabel = "SHARE",
-      description =
-          "Of --tune: how much of the target is the dense model's prediction and not the label, 0"
-              + " to 1 (1).")
-  private @Nullable Double distill;
-
-  @Option(
-      names = "--tune-seed",
-      paramLabel = "SEED",
-      description = "Of --tune: the order of examples (0).")
-  private @Nullable Long seed;
-
-  @Option(
-      names = "--train",
-      paramLabel = "D",
-      description = "Data for --refine and --tune; never the data that results are judged on.")
-  private @Nullable Path train;
-
-  @Option(
-      names = "--train-samples",
-      paramLabel = "N",
-      description = "Use the first N examples of --train (all).")
-  private @Nullable Integer trainSamples;
+  @Mixin private TuneMixin tuning = new TuneMixin();
 
   boolean isWanted() {
-    return refine != null || tune != null;
+    return refine != null || tuning.isWanted();
   }
 
   boolean needsNetwork() {
-    return train != null;
+    return tuning.hasData();
   }
 
   List<Path> inputs() {
-    return train == null ? List.of() : List.of(train);
+    return tuning.inputs();
   }
 
   /**
@@ -87,52 +51,23 @@ final class ImproveMixin {
    * @param hasStatistics whether there are statistics
    */
   void check(DataMixin how, boolean hasStatistics) {
-    if (tune == null) {
-      refuse("--lr", learningRate, "--tune");
-      refuse("--distill", distill, "--tune");
-      refuse("--tune-seed", seed, "--tune");
-    } else {
-      var _ = tuneOptions(how);
-      if (train == null) {
-        throw new UsageException("--tune needs data", "give --train");
-      }
-    }
+    tuning.check(how, refine != null, "--refine or --tune");
     if (refine != null && refine < 1) {
       throw new UsageException("--refine " + refine + " is out of range", "use 1 or more");
     }
-    if (refine != null && refine > 1 && train != null) {
+    if (refine != null && refine > 1 && tuning.hasData()) {
       throw new UsageException(
           "--refine " + refine + " with --train: a second walk would find the same again",
           "use --refine 1");
     }
-    if (refine != null && train == null && !hasStatistics) {
+    if (refine != null && !tuning.hasData() && !hasStatistics) {
       throw new UsageException(
           "--refine needs data, or statistics with Gram matrices", "give --train or --stats");
     }
-    if (!isWanted()) {
-      refuse("--train", train, "--refine or --tune");
-    }
-    if (train == null) {
-      refuse("--train-samples", trainSamples, "--train");
-    }
-    if (isWanted() && how.script().isPresent()) {
+    if (refine != null && how.script().isPresent()) {
       throw new UsageException(
-          "--refine and --tune cannot look into a TorchScript module",
-          "leave out --script or --refine and --tune");
+          "--refine cannot look into a TorchScript module", "leave out --script or --refine");
     }
-  }
-
-  private static void refuse(String option, @Nullable Object value, String missing) {
-    if (value != null) {
-      throw new UsageException(option + " has no effect without " + missing, "add " + missing);
-    }
-  }
-
-  private TuneOptions tuneOptions(DataMixin how) {
-    double rate = learningRate == null ? TuneOptions.LEARNING_RATE : learningRate;
-    TuneOptions options = TuneOptions.of(tune == null ? 1 : tune, rate).withBatch(how.batch());
-    options = distill == null ? options : options.withDistillation(distill);
-    return seed == null ? options : options.withSeed(seed);
   }
 
   /**
@@ -140,12 +75,7 @@ final class ImproveMixin {
    * factors.
    */
   Optional<Dataset> data(DataMixin how, Checkpoint dense, ComputeDevice device) {
-    if (train == null) {
-      return Optional.empty();
-    }
-    try (Network network = how.load(dense, device)) {
-      return Optional.of(how.read(train, dense, network, samples()));
-    }
+    return tuning.data(how, dense, device);
   }
 
   /**
@@ -178,8 +108,8 @@ final class ImproveMixin {
         model = improver.refine(model, original, compressed, data.get(), options);
         measured.accept("refined", model);
       }
-      if (tune != null) {
-        TuneOptions options = tuneOptions(how);
+      if (tuning.isWanted()) {
+        TuneOptions options = tuning.options(how);
         Optional<Network> teacher =
             options.distillation() > 0 ? Optional.of(original) : Optional.empty();
         model = improver.tune(model, compressed, data.get(), options, teacher);
@@ -193,30 +123,13 @@ final class ImproveMixin {
     return refine == null ? 0 : refine;
   }
 
-  private OptionalInt samples() {
-    return trainSamples == null ? OptionalInt.empty() : OptionalInt.of(trainSamples);
-  }
-
   /** For the manifest. */
   Map<String, Object> parameters(DataMixin how) {
     Map<String, Object> parameters = new LinkedHashMap<>();
     if (refine != null) {
       parameters.put("refine", refine);
     }
-    if (tune != null) {
-      TuneOptions options = tuneOptions(how);
-      parameters.put("tune", options.steps());
-      parameters.put("lr", options.learningRate());
-      parameters.put("distill", options.distillation());
-      parameters.put("tuneBatch", options.batch());
-      parameters.put("tuneSeed", options.seed());
-    }
-    if (train != null) {
-      parameters.put("train", train.toString());
-      if (trainSamples != null) {
-        parameters.put("trainSamples", trainSamples);
-      }
-    }
+    parameters.putAll(tuning.parameters(how));
     return parameters;
   }
 }

@@ -22,6 +22,10 @@ final class LazyDevice implements Supplier<ComputeDevice>, AutoCloseable {
     return opened;
   }
 
+  boolean isOpen() {
+    return opened != null;
+  }
+
   @Override
   public void close() {
     if (opened != null) {

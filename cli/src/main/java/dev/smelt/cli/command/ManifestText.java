@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -129,20 +130,41 @@ final class ManifestText {
     return table;
   }
 
+  /** Columns are there where one of the tensors has something in them. */
   private static TextTable errors(List<TensorRecord> certified) {
+    List<Column> columns =
+        List.of(
+            new Column("rank", record -> text(record.rank())),
+            new Column("zeros", ManifestText::zeros),
+            new Column("relative error", record -> error(record.relativeError())),
+            new Column("weighted error", record -> error(record.weightedRelativeError())),
+            new Column("before", record -> Format.bytes(record.bytesBefore())),
+            new Column("after", record -> Format.bytes(record.bytesAfter())));
+    List<Column> used =
+        columns.stream()
+            .filter(
+                column ->
+                    certified.stream().anyMatch(record -> !column.text().apply(record).isEmpty()))
+            .toList();
     TextTable table = new TextTable("tensor");
-    List.of("rank", "relative error", "weighted error", "before", "after").forEach(table::column);
+    used.forEach(column -> table.column(column.title()));
     for (TensorRecord record : certified) {
       table.row(
           record.name(),
-          cells(
-              String.valueOf(record.rank()),
-              error(record.relativeError()),
-              error(record.weightedRelativeError()),
-              Format.bytes(record.bytesBefore()),
-              Format.bytes(record.bytesAfter())));
+          used.stream().map(column -> Cell.plain(column.text().apply(record))).toList());
     }
     return table;
+  }
+
+  private record Column(String title, Function<TensorRecord, String> text) {}
+
+  private static String text(@Nullable Integer value) {
+    return value == null ? "" : String.valueOf(value);
+  }
+
+  private static String zeros(TensorRecord record) {
+    TensorRecord.Sparsity sparsity = record.sparsity();
+    return sparsity == null ? "" : Format.fixed((double) sparsity.zeros() / sparsity.weights(), 4);
   }
 
   private static List<Cell> cells(String... texts) {

@@ -9,23 +9,45 @@ import dev.smelt.formats.UsageException;
 import dev.smelt.formats.storage.Scratch;
 import dev.smelt.formats.storage.Storage;
 import dev.smelt.formats.work.Workers;
+import dev.smelt.gpu.engine.ComputeDevice;
+import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.statistics.Statistics;
+import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
 
 /** Makes weights zero: the masks, and the weights that are left where they make up for it. */
 public final class Pruner {
 
+  /** What the matrices that are worked on together may take. */
+  private static final long CONCURRENT_BYTES = 2_000_000_000;
+
+  /** About five copies of H, and of W, are held in f64. */
+  private static final long COPIES_BYTES = 5L * Double.BYTES;
+
+  /** More would be slowed down by the memory they share. */
+  private static final int MAX_CONCURRENT = 64;
+
   private final PruneOptions options;
   private final OutputOptions output;
+  private final Supplier<ComputeDevice> device;
   private final int threads;
 
-  public Pruner(PruneOptions options, OutputOptions output, int threads) {
+  /**
+   * @param output beside which intermediate data lie
+   * @param device opened where weights make up for others
+   */
+  public Pruner(
+      PruneOptions options, OutputOptions output, Supplier<ComputeDevice> device, int threads) {
     this.options = options;
     this.output = output;
+    this.device = device;
     this.threads = threads;
   }
 
@@ -39,32 +61,103 @@ public final class Pruner {
    *
    * @param sparsity s in [0, 1], of no effect where groups say how much goes
    * @param statistics for {@link Allocation#LOSS}
+   * @throws UsageException when the method cannot do what the options say
    */
   public PrunedModel prune(
       Checkpoint model,
-      Criterion criterion,
+      Method method,
       double sparsity,
       Optional<Statistics> statistics,
       Progress progress) {
     Scratch scratch = Storage.local().scratch(output.target());
     try {
-      List<Layer> layers = layers(model);
-      List<Mask> masks = masks(layers, criterion, sparsity, statistics, scratch, progress);
-      SequencedMap<String, PrunedLayer> pruned = new LinkedHashMap<>();
-      for (int i = 0; i < layers.size(); i++) {
-        PrunedLayer layer = new PrunedLayer(layers.get(i), masks.get(i));
-        pruned.put(
-            layers.get(i).weight().name(),
-            criterion.predictsLoss()
-                ? layer.withPredictedLoss(Predicted.loss(layer, criterion, threads))
-                : layer);
-      }
       StoredTensors stored = new StoredTensors(scratch, output.target(), options.dtype());
-      return new PrunedModel(model, pruned, scratch, stored);
+      List<Layer> layers = layers(model);
+      List<PrunedLayer> pruned =
+          switch (method) {
+            case Method.ByScore(Criterion criterion) ->
+                byScore(layers, criterion, sparsity, statistics, scratch, progress);
+            case Method.Refitted(Criterion criterion, InputGram gram) -> {
+              List<Mask> masks = masks(layers, criterion, sparsity, statistics, scratch, progress);
+              yield onDevice(
+                  layers,
+                  (algebra, i) -> Refit.apply(algebra, layers.get(i), masks.get(i), gram, stored),
+                  progress);
+            }
+            case Method.Sequential(InputGram gram) -> {
+              List<Quota> quotas = quotas(layers, sparsity, statistics);
+              yield onDevice(
+                  layers,
+                  (algebra, i) ->
+                      SparseGpt.apply(algebra, layers.get(i), quotas.get(i), gram, scratch, stored),
+                  progress);
+            }
+          };
+      SequencedMap<String, PrunedLayer> byName = new LinkedHashMap<>();
+      pruned.forEach(layer -> byName.put(layer.layer().weight().name(), layer));
+      return new PrunedModel(model, byName, scratch, stored);
     } catch (RuntimeException e) {
       scratch.close();
       throw e;
     }
+  }
+
+  private List<PrunedLayer> byScore(
+      List<Layer> layers,
+      Criterion criterion,
+      double sparsity,
+      Optional<Statistics> statistics,
+      Scratch scratch,
+      Progress progress) {
+    List<Mask> masks = masks(layers, criterion, sparsity, statistics, scratch, progress);
+    List<PrunedLayer> pruned = new ArrayList<>();
+    for (int i = 0; i < layers.size(); i++) {
+      PrunedLayer layer = new PrunedLayer(layers.get(i), masks.get(i));
+      pruned.add(
+          criterion.predictsLoss()
+              ? layer.withPredictedLoss(Predicted.loss(layer, criterion, threads))
+              : layer);
+    }
+    return pruned;
+  }
+
+  @FunctionalInterface
+  private interface Step {
+    PrunedLayer apply(LinearAlgebra algebra, int layer);
+  }
+
+  private List<PrunedLayer> onDevice(List<Layer> layers, Step step, Progress progress) {
+    ComputeDevice engine = device.get();
+    List<AtomicReference<PrunedLayer>> found = new ArrayList<>();
+    List<Workers.Job> jobs = new ArrayList<>();
+    try (Progress.Task task = progress.begin("compensating", layers.size(), "tensors")) {
+      for (int i = 0; i < layers.size(); i++) {
+        int at = i;
+        AtomicReference<PrunedLayer> result = new AtomicReference<>();
+        found.add(result);
+        jobs.add(
+            () -> {
+              try (LinearAlgebra algebra = engine.linearAlgebra()) {
+                result.set(step.apply(algebra, at));
+              }
+              task.advance(1);
+            });
+      }
+      engine.runAll(jobs, concurrent(layers));
+    }
+    return found.stream().map(AtomicReference::get).toList();
+  }
+
+  /** Layers that are worked on at a time: as many as the largest of them leaves memory for. */
+  private static int concurrent(List<Layer> layers) {
+    long largest =
+        layers.stream()
+            .mapToLong(
+                layer ->
+                    (long) layer.storedIn() * (layer.storedIn() + layer.storedOut()) * COPIES_BYTES)
+            .max()
+            .orElse(1);
+    return Math.clamp(CONCURRENT_BYTES / largest, 1, MAX_CONCURRENT);
   }
 
   private List<Mask> masks(
@@ -132,6 +225,10 @@ public final class Pruner {
                 options.scope() == Scope.ROW
                     ? new Quota.OfRows(byLoss.get(i))
                     : new Quota.OfTensor(byLoss.get(i));
+            case Pattern.Unstructured _ when options.scope() == Scope.GLOBAL ->
+                throw new UsageException(
+                    "--criterion sparsegpt takes one layer after the other",
+                    "use --scope tensor or row, perhaps with --allocation loss");
             case Pattern.Unstructured _ ->
                 options.scope() == Scope.ROW
                     ? new Quota.OfRows(share(sparsity, layer.storedIn()) * layer.storedOut())
@@ -157,9 +254,9 @@ public final class Pruner {
 
   /** ⌊s·n⌋; of s as decimals have it, so that 0.29 of 100 are 29. */
   static long share(double sparsity, long weights) {
-    return java.math.BigDecimal.valueOf(sparsity)
-        .multiply(java.math.BigDecimal.valueOf(weights))
-        .setScale(0, java.math.RoundingMode.FLOOR)
+    return BigDecimal.valueOf(sparsity)
+        .multiply(BigDecimal.valueOf(weights))
+        .setScale(0, RoundingMode.FLOOR)
         .longValueExact();
   }
 }

@@ -3,6 +3,7 @@ package dev.smelt.compress.factorize;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.smelt.compress.search.ShareSearch;
 import dev.smelt.compress.testing.Factorization;
 import dev.smelt.compress.testing.Plain;
 import dev.smelt.compress.testing.TestDevice;
@@ -66,13 +67,13 @@ class LossSearchTest {
   void whereNothingSmallerIsGoodEnoughItStaysWhole() {
     LossSearch.Found found = search(size -> size < 1 ? 2 : 1, 1);
     assertThat(found.policy()).isEqualTo(new TotalKeep(1));
-    assertThat(found.tries()).noneMatch(LossSearch.Try::within);
+    assertThat(found.tries()).noneMatch(ShareSearch.Try::within);
   }
 
   @Test
   void belowTheSmallestFactorsNothingIsMeasured() {
     LossSearch.Found found = search(size -> 1, 1);
     assertThat(found.policy().ratio()).isCloseTo(2 / 60.0, within(0.008));
-    assertThat(found.tries()).allMatch(LossSearch.Try::within);
+    assertThat(found.tries()).allMatch(ShareSearch.Try::within);
   }
 }

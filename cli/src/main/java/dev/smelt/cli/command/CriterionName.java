@@ -1,0 +1,40 @@
+package dev.smelt.cli.command;
+
+import dev.smelt.compress.prune.Scope;
+import java.util.Locale;
+
+/** What {@code --criterion} takes. */
+enum CriterionName {
+  MAGNITUDE(Scope.GLOBAL, false),
+  FISHER(Scope.GLOBAL, false),
+  WANDA(Scope.ROW, false),
+  OBS(Scope.TENSOR, true),
+  SPARSEGPT(Scope.TENSOR, true);
+
+  private final Scope scope;
+  private final boolean compensates;
+
+  CriterionName(Scope scope, boolean compensates) {
+    this.scope = scope;
+    this.compensates = compensates;
+  }
+
+  /** In which its scores are compared unless told otherwise. */
+  Scope scope() {
+    return scope;
+  }
+
+  /** Whether the weights that stay make up for those that go. */
+  boolean compensates() {
+    return compensates;
+  }
+
+  boolean needsStatistics() {
+    return this != MAGNITUDE;
+  }
+
+  @Override
+  public String toString() {
+    return name().toLowerCase(Locale.ROOT).replace('_', '-');
+  }
+}

@@ -1,0 +1,213 @@
+package dev.smelt.cli.command;
+
+import dev.smelt.compress.prune.PrunedModel;
+import dev.smelt.compress.prune.Pruner;
+import dev.smelt.compress.search.ShareSearch;
+import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.CheckpointWriter;
+import dev.smelt.formats.GateException;
+import dev.smelt.formats.OutputOptions;
+import dev.smelt.formats.manifest.ContentHash;
+import dev.smelt.formats.manifest.Manifest;
+import dev.smelt.formats.manifest.TensorRecord;
+import dev.smelt.gpu.statistics.Statistics;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Makes weights zero. */
+@Command(
+    name = "prune",
+    description = "Take the weights that matter least.",
+    footer = {
+      "%nThe output has the tensors of the input with zeros in them, and so its size.",
+      "%nExamples:",
+      "  smelt prune model/ -o sparse/ --sparsity 0.5",
+      "  smelt fisher model/ --data train.txt --stats diag,input-gram -o F.safetensors",
+      "  smelt prune model/ -o sparse/ --sparsity 0.5 --criterion wanda --stats F.safetensors",
+      "  smelt prune model/ -o sparse/ --pattern 2:4 --criterion sparsegpt --stats F.safetensors",
+      "  smelt prune model/ -o sparse/ --max-loss-increase 0.02 --criterion fisher"
+          + " --stats F.safetensors --data val.txt"
+    })
+public final class PruneCommand extends SmeltCommand {
+
+  @Parameters(paramLabel = "CKPT", description = "The model to prune.")
+  private Path path = Path.of("");
+
+  @Mixin private PruneMixin what = new PruneMixin();
+
+  @Mixin private StatisticsInput stats = new StatisticsInput();
+
+  @Option(
+      names = "--data",
+      paramLabel = "D",
+      description = "Measure the loss before and after on " + DataMixin.KINDS)
+  private @Nullable Path data;
+
+  @Mixin private DataMixin how = new DataMixin();
+
+  @Mixin private OutputMixin output = new OutputMixin();
+
+  @Override
+  protected Result execute() {
+    stats.check();
+    what.check(stats.isGiven(), data != null);
+    if (data == null) {
+      how.refuseAsUseless("--data");
+    }
+    OutputOptions options = output.options();
+    options.requireWritable(inputs());
+    try (Checkpoint checkpoint = Checkpoint.open(path);
+        LazyDevice device = new LazyDevice(root()::openDevice)) {
+      String sha256 = ContentHash.of(checkpoint, root().threads());
+      try (ClosingAll opened = new ClosingAll(new ArrayList<>())) {
+        Optional<Statistics> statistics = stats.open(sha256);
+        statistics.ifPresent(opened::add);
+        return run(new Work(checkpoint, sha256, device, statistics, opened));
+      }
+    }
+  }
+
+  /** What is open while the command runs. */
+  private record Work(
+      Checkpoint checkpoint,
+      String sha256,
+      LazyDevice device,
+      Optional<Statistics> statistics,
+      ClosingAll opened) {}
+
+  private List<Path> inputs() {
+    List<Path> inputs = new ArrayList<>(stats.inputs());
+    inputs.add(path);
+    if (data != null) {
+      inputs.add(data);
+    }
+    return inputs;
+  }
+
+  private Result run(Work work) {
+    Pruner pruner =
+        new Pruner(what.options(output.dtype()), output.options(), work.device(), root().threads());
+    var _ = pruner.layers(work.checkpoint());
+    Optional<LossMeter> meter =
+        Optional.ofNullable(data)
+            .map(
+                file ->
+                    new LossMeter(
+                        how, file, work.checkpoint(), work.device().get(), root().progress()));
+    List<String> notes = new ArrayList<>();
+    double sparsity = what.sparsity();
+    Optional<GateException> gate = Optional.empty();
+    if (what.maxLossIncrease().isPresent()) {
+      ShareSearch.Found found = search(work, pruner, meter.orElseThrow());
+      sparsity = sparsity(found.share());
+      notes.addAll(describe(found, meter.get().denseLoss()));
+      gate = found.share() < 1 ? Optional.empty() : Optional.of(nothingWithin());
+    }
+    PrunedModel pruned = work.opened().add(prune(work, pruner, sparsity));
+    meter.ifPresent(one -> one.record("pruned", pruned));
+    return write(work, pruned, meter, notes, gate);
+  }
+
+  private PrunedModel prune(Work work, Pruner pruner, double sparsity) {
+    return pruner.prune(
+        work.checkpoint(),
+        what.method(work.statistics(), work.device()),
+        sparsity,
+        work.statistics(),
+        root().progress());
+  }
+
+  private ShareSearch.Found search(Work work, Pruner pruner, LossMeter meter) {
+    double limit = meter.denseLoss() + what.maxLossIncrease().orElseThrow();
+    return new ShareSearch(
+            kept -> {
+              try (PrunedModel tried = prune(work, pruner, sparsity(kept))) {
+                return new ShareSearch.Outcome(tried.bytes(), meter.loss(tried));
+              }
+            })
+        .smallestWithin(0, limit);
+  }
+
+  /** What goes where a share is kept; both are thousandths. */
+  private static double sparsity(double kept) {
+    return Math.round((1 - kept) * 1000) / 1000.0;
+  }
+
+  private static List<String> describe(ShareSearch.Found found, double before) {
+    return found.tries().stream()
+        .map(
+            one ->
+                "tried --sparsity %s: loss %+.4f%s"
+                    .formatted(
+                        sparsity(one.share()),
+                        one.loss() - before,
+                        one.within() ? "" : ", too much"))
+        .toList();
+  }
+
+  private GateException nothingWithin() {
+    return new GateException(
+        "nothing can be pruned within the loss",
+        path.toString(),
+        "--max-loss-increase " + what.maxLossIncrease().orElseThrow() + " allows nothing",
+        "the output is dense; allow more, or try another --criterion");
+  }
+
+  private Result write(
+      Work work,
+      PrunedModel pruned,
+      Optional<LossMeter> meter,
+      List<String> notes,
+      Optional<GateException> gate) {
+    CheckpointWriter.Content content = pruned.content();
+    try (CheckpointWriter writer = CheckpointWriter.create(output.options(), content)) {
+      List<TensorRecord> records =
+          pruned.write(work.checkpoint(), writer, root().threads(), root().progress());
+      Manifest manifest =
+          writer.commit(
+              Manifests.of(
+                      "prune",
+                      parameters(work),
+                      manifestInputs(work),
+                      List.of(work.checkpoint()),
+                      content,
+                      records,
+                      notes)
+                  .withMeasured(meter.map(LossMeter::measured).orElse(List.of())));
+      int width = root().console().width();
+      return new Result(
+          manifest, () -> ManifestText.of(manifest, output.options().target(), width), gate);
+    }
+  }
+
+  private List<Manifest.Input> manifestInputs(Work work) {
+    List<Manifest.Input> inputs = new ArrayList<>();
+    inputs.add(Manifests.model(work.checkpoint(), work.sha256()));
+    inputs.addAll(stats.manifestInputs());
+    return inputs;
+  }
+
+  private Map<String, Object> parameters(Work work) {
+    Map<String, Object> parameters = new LinkedHashMap<>();
+    what.describe(parameters);
+    output.dtype().ifPresent(dtype -> parameters.put("dtype", dtype.label()));
+    if (data != null) {
+      parameters.put("data", data.toString());
+      parameters.putAll(how.given());
+    }
+    if (work.device().isOpen()) {
+      parameters.put("threads", root().threads());
+      parameters.put("device", work.device().get().description());
+    }
+    return parameters;
+  }
+}

@@ -1,0 +1,244 @@
+package dev.smelt.cli.command;
+
+import dev.smelt.compress.prune.Allocation;
+import dev.smelt.compress.prune.Criterion;
+import dev.smelt.compress.prune.FisherLoss;
+import dev.smelt.compress.prune.InputGram;
+import dev.smelt.compress.prune.Magnitude;
+import dev.smelt.compress.prune.Method;
+import dev.smelt.compress.prune.Obs;
+import dev.smelt.compress.prune.Pattern;
+import dev.smelt.compress.prune.PruneOptions;
+import dev.smelt.compress.prune.PruneSelection;
+import dev.smelt.compress.prune.Scope;
+import dev.smelt.compress.prune.Wanda;
+import dev.smelt.formats.DType;
+import dev.smelt.formats.UsageException;
+import dev.smelt.gpu.engine.ComputeDevice;
+import dev.smelt.gpu.statistics.Statistics;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** Options that say which weights go, and how many. */
+final class PruneMixin {
+
+  @Option(
+      names = "--sparsity",
+      paramLabel = "SHARE",
+      description = "Take this share of the weights, in (0, 1); of --pattern N:M it is 1 - N/M.")
+  private @Nullable Double sparsity;
+
+  @Option(
+      names = "--max-loss-increase",
+      paramLabel = "NATS",
+      description =
+          "In place of --sparsity: the largest share at which the loss on --data rises by at most"
+              + " this.")
+  private @Nullable Double maxLossIncrease;
+
+  @Option(
+      names = "--criterion",
+      paramLabel = "NAME",
+      description =
+          "Which weights go first: magnitude |w|; fisher 1/2 F w^2; wanda |w| times the norm of its"
+              + " input; obs and sparsegpt by what the others can make up for, which they then do:"
+              + " all others of the output, or those of later inputs (magnitude).")
+  private CriterionName criterion = CriterionName.MAGNITUDE;
+
+  @Option(
+      names = "--pattern",
+      paramLabel = "NAME",
+      description =
+          "unstructured; N:M, such as 2:4: at most N of M neighbouring weights of an output stay"
+              + " (unstructured).")
+  private String pattern = "unstructured";
+
+  @Option(
+      names = "--scope",
+      paramLabel = "global|tensor|row",
+      description =
+          "Among which weights the smallest scores are looked for: of all tensors, of each tensor,"
+              + " of each output (magnitude, fisher: global; wanda: row; obs, sparsegpt: tensor).")
+  private @Nullable Scope scope;
+
+  @Option(
+      names = "--allocation",
+      paramLabel = "uniform|loss",
+      description =
+          "Of --scope tensor and row: the same share of every tensor, or as the smallest predicted"
+              + " losses 1/2 F w^2 of all of them are spread (uniform).")
+  private @Nullable Allocation allocation;
+
+  @Option(
+      names = "--compensate",
+      description =
+          "Whatever the criterion, let the weights that stay make up for those that go; needs"
+              + " input-gram statistics.")
+  private boolean compensate;
+
+  @Option(
+      names = "--damping",
+      paramLabel = "D",
+      description =
+          "Of obs, sparsegpt and --compensate: added to the diagonal of Gram matrices, as a share of"
+              + " its mean (0.01).")
+  private @Nullable Double damping;
+
+  @Option(
+      names = "--include",
+      paramLabel = "GLOB",
+      description = "Prune tensors whose name matches (attention and feed-forward matrices).")
+  private List<String> include = new ArrayList<>();
+
+  @Option(names = "--exclude", paramLabel = "GLOB", description = "Leave these tensors alone.")
+  private List<String> exclude = new ArrayList<>();
+
+  /**
+   * What can be said before any file is opened.
+   *
+   * @throws UsageException when options do not go together
+   */
+  void check(boolean hasStatistics, boolean hasData) {
+    Pattern chosen = Pattern.parse(pattern);
+    if (chosen instanceof Pattern.Groups groups) {
+      String why = "with --pattern " + groups + ", which takes " + groups.sparsity();
+      Useless.refuse("--sparsity", sparsity != null, why);
+      Useless.refuse("--max-loss-increase", maxLossIncrease != null, why);
+      Useless.refuse("--scope", scope != null, "with --pattern " + groups);
+    } else if ((sparsity == null) == (maxLossIncrease == null)) {
+      throw new UsageException(
+          "one of --sparsity and --max-loss-increase is needed", "give --sparsity 0.5");
+    }
+    if (sparsity != null && !(sparsity > 0 && sparsity < 1)) {
+      throw new UsageException(
+          "--sparsity " + sparsity + " is out of range", "use a share above 0 and below 1");
+    }
+    if (maxLossIncrease != null && !(maxLossIncrease >= 0 && maxLossIncrease < 1e9)) {
+      throw new UsageException(
+          "--max-loss-increase " + maxLossIncrease + " is out of range",
+          "use a number of nats, 0 or more");
+    }
+    if (maxLossIncrease != null && !hasData) {
+      throw new UsageException(
+          "--max-loss-increase needs data to measure the loss on", "give --data");
+    }
+    Useless.refuse(
+        "--compensate",
+        compensate && criterion.compensates(),
+        "with --criterion " + criterion + ", which does it already");
+    Useless.refuse("--damping", damping != null && !compensates(), "without --compensate");
+    boolean needed = needsStatistics();
+    if (needed && !hasStatistics) {
+      throw new UsageException(
+          (criterion.needsStatistics()
+                  ? "--criterion " + criterion
+                  : compensate ? "--compensate" : "--allocation loss")
+              + " needs statistics",
+          "give --stats FILE; smelt fisher computes it");
+    }
+    Useless.refuse("--stats", hasStatistics && !needed, "with --criterion " + criterion);
+    var _ = options(Optional.empty());
+    if (damping != null) {
+      requireDamping(damping);
+    }
+  }
+
+  private static void requireDamping(double damping) {
+    if (!(damping > 0) || Double.isInfinite(damping)) {
+      throw new UsageException("--damping " + damping + " is out of range", "use 1e-6 to 1");
+    }
+  }
+
+  boolean needsStatistics() {
+    return criterion.needsStatistics() || compensate || allocation == Allocation.LOSS;
+  }
+
+  private boolean compensates() {
+    return compensate || criterion.compensates();
+  }
+
+  /** Whether scores change when weights go: those of magnitude do not. */
+  boolean isScheduleUseful() {
+    return criterion.needsStatistics();
+  }
+
+  CriterionName criterion() {
+    return criterion;
+  }
+
+  OptionalDouble maxLossIncrease() {
+    return maxLossIncrease == null ? OptionalDouble.empty() : OptionalDouble.of(maxLossIncrease);
+  }
+
+  /** The share that goes, where it need not be looked for. */
+  double sparsity() {
+    return sparsity != null
+        ? sparsity
+        : Pattern.parse(pattern) instanceof Pattern.Groups groups ? groups.sparsity() : 0;
+  }
+
+  boolean hasGroups() {
+    return Pattern.parse(pattern) instanceof Pattern.Groups;
+  }
+
+  PruneOptions options(Optional<DType> dtype) {
+    return new PruneOptions(
+        new PruneSelection(include, exclude),
+        Pattern.parse(pattern),
+        scope == null ? criterion.scope() : scope,
+        allocation == null ? Allocation.UNIFORM : allocation,
+        dtype);
+  }
+
+  Method method(Optional<Statistics> statistics, Supplier<ComputeDevice> device) {
+    if (!compensates()) {
+      return new Method.ByScore(criterion(statistics, device));
+    }
+    return criterion == CriterionName.SPARSEGPT
+        ? new Method.Sequential(gram(statistics))
+        : new Method.Refitted(criterion(statistics, device), gram(statistics));
+  }
+
+  private Criterion criterion(Optional<Statistics> statistics, Supplier<ComputeDevice> device) {
+    return switch (criterion) {
+      case MAGNITUDE -> new Magnitude();
+      case FISHER -> new FisherLoss(statistics.orElseThrow());
+      case WANDA -> new Wanda(statistics.orElseThrow());
+      case OBS -> new Obs(gram(statistics), device);
+      case SPARSEGPT -> throw new IllegalStateException("scores of sparsegpt change on the way");
+    };
+  }
+
+  private InputGram gram(Optional<Statistics> statistics) {
+    return new InputGram(statistics.orElseThrow(), damping == null ? InputGram.DAMPING : damping);
+  }
+
+  /** For the manifest. */
+  void describe(Map<String, Object> parameters) {
+    PruneOptions options = options(Optional.empty());
+    parameters.put("criterion", criterion.toString());
+    parameters.put("pattern", options.pattern().toString());
+    if (sparsity != null) {
+      parameters.put("sparsity", sparsity);
+    }
+    if (maxLossIncrease != null) {
+      parameters.put("maxLossIncrease", maxLossIncrease);
+    }
+    if (!hasGroups()) {
+      parameters.put("scope", options.scope().toString());
+      parameters.put("allocation", options.allocation().toString());
+    }
+    parameters.put("compensate", compensates());
+    if (compensates()) {
+      parameters.put("damping", damping == null ? InputGram.DAMPING : damping);
+    }
+    parameters.put("include", include);
+    parameters.put("exclude", exclude);
+  }
+}

@@ -1,0 +1,67 @@
+package dev.smelt.compress.prune;
+
+import dev.smelt.compress.layer.Layer;
+import dev.smelt.compress.metric.Curvature;
+import dev.smelt.compress.metric.Grams;
+import dev.smelt.formats.NotFoundException;
+import dev.smelt.formats.UsageException;
+import dev.smelt.gpu.engine.LinearAlgebra;
+import dev.smelt.gpu.engine.Matrix;
+import dev.smelt.gpu.engine.Precision;
+import dev.smelt.gpu.statistics.Statistic;
+import dev.smelt.gpu.statistics.Statistics;
+
+/**
+ * H = A + damping·mean(diag A)·I with the Gram matrix A of a layer's inputs: tr(ΔHΔᵀ) is what a
+ * change Δ of the weights does to the layer's outputs.
+ *
+ * @param statistics with {@link Statistic#INPUT_GRAM}
+ * @param damping as a share of the mean diagonal, above 0
+ */
+public record InputGram(Statistics statistics, double damping) {
+
+  /** As in SparseGPT. */
+  public static final double DAMPING = 0.01;
+
+  /**
+   * @throws UsageException when damping is no positive number
+   */
+  public InputGram {
+    if (!(damping > 0) || Double.isInfinite(damping)) {
+      throw new UsageException("--damping " + damping + " is out of range", "use 1e-6 to 1");
+    }
+  }
+
+  /**
+   * H, in×in, f64.
+   *
+   * @throws NotFoundException when the statistics lack the matrix, or no input was ever other than
+   *     zero
+   */
+  Matrix load(LinearAlgebra algebra, Layer layer) {
+    Curvature.Gram gram = Grams.ofInputs(statistics, layer);
+    double mean = gram.meanDiagonal();
+    if (!(mean > 0)) {
+      throw new NotFoundException(
+          "inputs of a layer are zero in all data",
+          statistics.path() + "|" + layer.weight().name(),
+          "",
+          "compute the statistics on other data, or --exclude " + layer.module());
+    }
+    return algebra.loadShifted(gram.view(), 1, damping * mean);
+  }
+
+  /**
+   * U, upper triangular, with UᵀU = H⁻¹, by one factorisation: with H turned around as LLᵀ, U is
+   * L⁻¹ turned around.
+   *
+   * @param h H
+   */
+  static Matrix inverseRoot(LinearAlgebra algebra, Matrix h) {
+    try (LinearAlgebra inner = algebra.inner()) {
+      Matrix lower = inner.cholesky(inner.reverse(h));
+      Matrix inverse = inner.solveLower(lower, inner.identity(h.rows(), Precision.F64));
+      return algebra.keep(inner.reverse(inverse));
+    }
+  }
+}
