@@ -1,28 +1,24 @@
 package dev.smelt.compress.expand;
 
+import dev.smelt.compress.layer.Shares;
 import dev.smelt.formats.TensorView;
-import dev.smelt.formats.model.Basis;
 import dev.smelt.formats.model.FactoredTensor;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 
 /**
- * What each module of a basis answers for, so that all modules together account for it once: of n
- * elements (or bytes) and k modules each ⌊n/k⌋, and the first n mod k of them one more. A part of a
- * matrix is a module.
+ * What a checkpoint spends on each of its tensors, bases shared out among their modules. A part of
+ * a matrix is a module.
  */
 final class BasisShares {
 
-  private final Map<String, Integer> modules = new HashMap<>();
-  private final Map<String, Integer> served = new HashMap<>();
+  private final Shares modules = new Shares();
 
   private BasisShares() {}
 
   static BasisShares of(List<FactoredTensor> tensors) {
     BasisShares shares = new BasisShares();
     for (FactoredTensor tensor : tensors) {
-      tensor.bases().forEach(basis -> shares.modules.merge(basis.name(), 1, Integer::sum));
+      tensor.bases().forEach(basis -> shares.modules.use(basis.name()));
     }
     return shares;
   }
@@ -31,12 +27,11 @@ final class BasisShares {
   Spent next(FactoredTensor tensor) {
     Spent spent = Spent.of(tensor.ownTensors());
     for (TensorView basis : tensor.bases()) {
-      int sharers = modules.getOrDefault(basis.name(), 1);
-      int index = served.merge(basis.name(), 1, Integer::sum) - 1;
+      Shares.Turn turn = modules.next(basis.name());
       spent =
           new Spent(
-              spent.bytes() + Basis.share(basis.info().bytes(), index, sharers),
-              spent.elements() + Basis.share(basis.elements(), index, sharers));
+              spent.bytes() + turn.of(basis.info().bytes()),
+              spent.elements() + turn.of(basis.elements()));
     }
     return spent;
   }

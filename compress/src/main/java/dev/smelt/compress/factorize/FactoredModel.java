@@ -7,6 +7,7 @@ import dev.smelt.compress.modeling.ModelingCode;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.DType;
+import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
@@ -18,14 +19,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.SequencedMap;
-import java.util.Set;
 import java.util.stream.Stream;
 
 /**
@@ -39,8 +38,8 @@ public final class FactoredModel implements Checkpoint {
   private final String metric;
   private final SequencedMap<String, LayerState> layers;
   private final StoredTensors stored;
-  private final List<Placed> placed;
-  private final Map<String, TensorView> byName = new HashMap<>();
+  private final List<Replaced> replaced;
+  private final SequencedMap<String, TensorView> byName = new LinkedHashMap<>();
 
   /** What became of a layer. */
   public sealed interface LayerState {
@@ -79,11 +78,18 @@ public final class FactoredModel implements Checkpoint {
   }
 
   /**
-   * A tensor of the output.
+   * A tensor of the dense model, or a part of it, and what is stored in its place.
    *
-   * @param input the tensor of the dense model that it is or stands for
+   * @param state of the layer that it is, if it is one
+   * @param outputs a basis is there for each that is made of it
    */
-  record Placed(TensorView input, TensorView output) {}
+  public record Replaced(
+      TensorView input, Optional<LayerState> state, List<TensorView> outputs) {
+
+    public Replaced {
+      outputs = List.copyOf(outputs);
+    }
+  }
 
   /**
    * @param metric by which factors were chosen, for the config
@@ -99,13 +105,23 @@ public final class FactoredModel implements Checkpoint {
     this.metric = metric;
     this.layers = layers;
     this.stored = stored;
-    this.placed = place(dense, layers, stored);
-    for (Placed one : placed) {
-      byName.put(one.output().name(), one.output());
+    this.replaced = List.copyOf(replace(dense, layers, stored));
+    replaced.forEach(one -> one.outputs().forEach(this::add));
+  }
+
+  /** A basis comes with the first that is made of it. */
+  private void add(TensorView output) {
+    boolean taken = byName.putIfAbsent(output.name(), output) != null;
+    if (taken && Basis.heldBy(output.name()).isEmpty()) {
+      throw new MismatchException(
+          "two output tensors of one name",
+          dense.path() + "|" + output.name(),
+          "expected it once",
+          "rename the model's tensor of this name, or --exclude the matrix");
     }
   }
 
-  private static List<Placed> place(
+  private static List<Replaced> replace(
       Checkpoint dense, SequencedMap<String, LayerState> layers, StoredTensors stored) {
     Map<String, List<LayerState>> byWeight = byWeight(layers);
     Map<String, String> renamed = new HashMap<>();
@@ -115,24 +131,23 @@ public final class FactoredModel implements Checkpoint {
             renamed.put(module + ".bias", LowRank.bias(module));
           }
         });
-    List<Placed> placed = new ArrayList<>();
-    Set<String> bases = new HashSet<>();
+    List<Replaced> replaced = new ArrayList<>();
     for (TensorView tensor : dense.tensors()) {
       List<LayerState> states = byWeight.getOrDefault(tensor.name(), List.of());
-      if (!states.stream().allMatch(LayerState.Dense.class::isInstance)) {
-        for (LayerState state : states) {
-          place(tensor, state, stored).stream()
-              .filter(
-                  one ->
-                      Basis.heldBy(one.output().name()).isEmpty() || bases.add(one.output().name()))
-              .forEach(placed::add);
-        }
-      } else {
-        String name = renamed.getOrDefault(tensor.name(), tensor.name());
-        placed.add(new Placed(tensor, stored.kept(tensor, name)));
+      boolean stays = states.stream().allMatch(LayerState.Dense.class::isInstance);
+      String name = renamed.getOrDefault(tensor.name(), tensor.name());
+      List<TensorView> whole = stays ? List.of(stored.kept(tensor, name)) : List.of();
+      if (states.isEmpty()) {
+        replaced.add(new Replaced(tensor, Optional.empty(), whole));
+      }
+      for (LayerState state : states) {
+        List<TensorView> outputs = stays ? whole : outputs(tensor, state, stored);
+        replaced.add(new Replaced(tensor, Optional.of(state), outputs));
+        // The first part of a matrix that stays answers for all of it.
+        whole = List.of();
       }
     }
-    return placed;
+    return replaced;
   }
 
   private static Map<String, List<LayerState>> byWeight(SequencedMap<String, LayerState> layers) {
@@ -144,23 +159,19 @@ public final class FactoredModel implements Checkpoint {
     return byWeight;
   }
 
-  private static List<Placed> place(TensorView tensor, LayerState state, StoredTensors stored) {
+  private static List<TensorView> outputs(
+      TensorView tensor, LayerState state, StoredTensors stored) {
     return switch (state) {
-      case LayerState.Factored(Layer _, Factors factors) -> place(tensor, factors.stored());
+      case LayerState.Factored(Layer _, Factors factors) -> factors.stored();
       case LayerState.Changed(Layer _, TensorView base, Factors factors) ->
-          place(tensor, Stream.concat(Stream.of(base), factors.stored().stream()).toList());
+          Stream.concat(Stream.of(base), factors.stored().stream()).toList();
       // A part beside factors of others.
       case LayerState.Dense(Layer layer, String _) -> {
         Shape shape = Shape.of(layer.out(), layer.in());
         String name = layer.module() + Layer.WEIGHT;
-        yield List.of(
-            new Placed(tensor, stored.of(name, stored.typeOf(tensor), shape, layer.toDoubles())));
+        yield List.of(stored.of(name, stored.typeOf(tensor), shape, layer.toDoubles()));
       }
     };
-  }
-
-  private static List<Placed> place(TensorView tensor, List<TensorView> outputs) {
-    return outputs.stream().map(output -> new Placed(tensor, output)).toList();
   }
 
   /** The same model with other factors in some modules. */
@@ -190,8 +201,9 @@ public final class FactoredModel implements Checkpoint {
     return layers;
   }
 
-  List<Placed> placed() {
-    return placed;
+  /** All tensors of the dense model, in its order; of a matrix in parts every part. */
+  public List<Replaced> replaced() {
+    return replaced;
   }
 
   /** All layers of one stored matrix: itself, or its parts. */
@@ -263,15 +275,13 @@ public final class FactoredModel implements Checkpoint {
 
   /** Fills every slot of a writer made for {@link #content}. */
   public void write(CheckpointWriter writer) {
-    for (Placed placed : placed) {
-      writer.slot(placed.output().name()).transfer(placed.output());
-    }
+    byName.forEach((name, output) -> writer.slot(name).transfer(output));
   }
 
   /** What the user should know of how it is stored. */
   public List<String> notes() {
     List<String> notes = new ArrayList<>();
-    if (placed.stream().anyMatch(one -> one.output().name().endsWith(LowRank.bias("")))) {
+    if (byName.keySet().stream().anyMatch(name -> name.endsWith(LowRank.bias("")))) {
       notes.add("biases of factorized modules are stored as " + LowRank.bias("<module>"));
     }
     if (isDense()) {
@@ -303,7 +313,7 @@ public final class FactoredModel implements Checkpoint {
 
   @Override
   public List<TensorView> tensors() {
-    return placed.stream().map(Placed::output).toList();
+    return List.copyOf(byName.values());
   }
 
   @Override

@@ -1,16 +1,12 @@
 package dev.smelt.compress.factorize;
 
 import dev.smelt.compress.factorize.FactoredModel.LayerState;
-import dev.smelt.compress.factorize.FactoredModel.Placed;
+import dev.smelt.compress.factorize.FactoredModel.Replaced;
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.lowrank.Certificate;
 import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.DType;
-import dev.smelt.formats.TensorView;
 import dev.smelt.formats.manifest.TensorRecord;
-import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -54,34 +50,21 @@ public final class FactorizedOutput {
 
   /** One record per tensor of the input, in its order; one per part where a tensor was split. */
   public List<TensorRecord> records() {
-    Map<String, List<LayerState>> byWeight = new HashMap<>();
-    for (List<LayerState> states : model.matrices()) {
-      byWeight.put(states.getFirst().layer().weight().name(), states);
-    }
-    Map<String, Long> after = new LinkedHashMap<>();
-    Map<String, TensorView> inputs = new HashMap<>();
-    for (Placed placed : model.placed()) {
-      inputs.put(placed.input().name(), placed.input());
-      after.merge(placed.input().name(), placed.output().info().bytes(), Long::sum);
-    }
-    List<TensorRecord> records = new ArrayList<>();
-    after.forEach(
-        (name, bytes) -> {
-          List<LayerState> states = byWeight.getOrDefault(name, List.of());
-          long before = Objects.requireNonNull(inputs.get(name)).info().bytes();
-          if (states.isEmpty()) {
-            records.add(TensorRecord.kept(name, null, before, bytes));
-          }
-          states.forEach(state -> records.add(record(state)));
-        });
-    return records;
+    return model.replaced().stream().map(this::record).toList();
+  }
+
+  private TensorRecord record(Replaced one) {
+    long after = one.outputs().stream().mapToLong(output -> output.info().bytes()).sum();
+    return one.state()
+        .map(this::record)
+        .orElseGet(
+            () -> TensorRecord.kept(one.input().name(), null, one.input().info().bytes(), after));
   }
 
   private TensorRecord record(LayerState state) {
     Layer layer = state.layer();
     String name = layer.module() + Layer.WEIGHT;
-    DType type = layer.weight().dtype();
-    long before = type.bytes(layer.elements());
+    long before = layer.bytes();
     return switch (state) {
       case LayerState.Factored factored -> factored(factored, name, before);
       case LayerState.Changed _ ->

@@ -74,6 +74,11 @@ public record Layer(
     return (long) out() * in();
   }
 
+  /** Bytes of W, in the type that it has. */
+  public long bytes() {
+    return weight.dtype().bytes(elements());
+  }
+
   /** The whole matrix, if this is a part of it. */
   public String whole() {
     return weight.name().substring(0, weight.name().length() - WEIGHT.length());

@@ -2,7 +2,9 @@ package dev.smelt.compress.sharing;
 
 import dev.smelt.compress.factorize.FactoredModel;
 import dev.smelt.compress.factorize.FactoredModel.LayerState;
+import dev.smelt.compress.factorize.FactoredModel.Replaced;
 import dev.smelt.compress.layer.Layer;
+import dev.smelt.compress.layer.Shares;
 import dev.smelt.compress.layer.StoredTensors;
 import dev.smelt.compress.metric.PlainMetric;
 import dev.smelt.compress.sharing.Subjects.Place;
@@ -27,7 +29,6 @@ public final class ClusteredModels {
 
   private final List<ZooModel> models;
   private final List<FactoredModel> factored;
-  private final List<SequencedMap<String, LayerState>> states;
   private final Subjects subjects;
   private final List<SharedBasis> shared;
   private final Pieces pieces;
@@ -37,7 +38,6 @@ public final class ClusteredModels {
   private ClusteredModels(
       List<ZooModel> models,
       List<FactoredModel> factored,
-      List<SequencedMap<String, LayerState>> states,
       Subjects subjects,
       List<SharedBasis> shared,
       Pieces pieces,
@@ -45,7 +45,6 @@ public final class ClusteredModels {
       boolean isZoo) {
     this.models = models;
     this.factored = factored;
-    this.states = states;
     this.subjects = subjects;
     this.shared = shared;
     this.pieces = pieces;
@@ -66,7 +65,6 @@ public final class ClusteredModels {
       Pieces pieces,
       Panels panels,
       StoredTensors stored) {
-    List<SequencedMap<String, LayerState>> states = new ArrayList<>();
     List<FactoredModel> factored = new ArrayList<>();
     for (int i = 0; i < models.size(); i++) {
       SequencedMap<String, LayerState> ofModel = new LinkedHashMap<>();
@@ -84,12 +82,11 @@ public final class ClusteredModels {
                   .orElse(new LayerState.Dense(layer, reason)));
         }
       }
-      states.add(ofModel);
       factored.add(new FactoredModel(models.get(i).checkpoint(), METHOD, ofModel, stored));
     }
     boolean isZoo = models.size() > 1 || base.isPresent();
     ZooLayout layout = isZoo ? ZooLayout.of(factored, base, stored) : ZooLayout.single();
-    return new ClusteredModels(models, factored, states, subjects, shared, pieces, layout, isZoo);
+    return new ClusteredModels(models, factored, subjects, shared, pieces, layout, isZoo);
   }
 
   private static LayerState state(Layer layer, SharedBasis basis, SharedMember member) {
@@ -113,16 +110,13 @@ public final class ClusteredModels {
 
   /** Names of the tensors of a model that are stored once for several. */
   public List<String> inCommon(int model) {
-    return factored.get(model).tensors().stream()
-        .filter(layout::isCommon)
-        .map(TensorView::name)
-        .toList();
+    return List.copyOf(layout.inCommon(model));
   }
 
   /** What is stored of a model besides. */
   public List<TensorView> own(int model) {
     return factored.get(model).tensors().stream()
-        .filter(tensor -> !layout.isCommon(tensor))
+        .filter(tensor -> !layout.inCommon(model).contains(tensor.name()))
         .toList();
   }
 
@@ -169,7 +163,7 @@ public final class ClusteredModels {
             .map(
                 ledger -> new ClusterRecord.Energy(ledger.total(), ledger.kept(), ledger.dropped()))
             .orElse(null),
-        one.members().stream().mapToLong(member -> StoredAs.bytes(member.subject().layer())).sum(),
+        one.members().stream().mapToLong(member -> member.subject().layer().bytes()).sum(),
         one.bytes());
   }
 
@@ -183,26 +177,38 @@ public final class ClusteredModels {
    * are shared out among them.
    */
   public List<TensorRecord> records() {
-    List<StoredAs> all = new ArrayList<>();
+    Shares shares = new Shares();
     for (int i = 0; i < models.size(); i++) {
-      all.addAll(StoredAs.of(i, models.get(i).checkpoint(), factored.get(i), states.get(i)));
+      for (Replaced one : factored.get(i).replaced()) {
+        for (TensorView view : one.outputs()) {
+          shares.use(layout.key(i, view));
+        }
+      }
     }
-    all.forEach(one -> one.stored().forEach(view -> layout.use(one.model(), view)));
-    return all.stream().map(this::record).toList();
+    List<TensorRecord> records = new ArrayList<>();
+    for (int i = 0; i < models.size(); i++) {
+      for (Replaced one : factored.get(i).replaced()) {
+        long after = 0;
+        for (TensorView view : one.outputs()) {
+          after += shares.next(layout.key(i, view)).of(view.info().bytes());
+        }
+        records.add(record(i, one, after));
+      }
+    }
+    return records;
   }
 
-  private TensorRecord record(StoredAs one) {
-    long after = one.stored().stream().mapToLong(view -> layout.nextShare(one.model(), view)).sum();
-    if (one.layer().isEmpty()) {
-      String name = qualified(new Place(one.model(), one.tensor().name()));
-      return TensorRecord.kept(name, null, one.tensor().info().bytes(), after);
+  private TensorRecord record(int model, Replaced one, long after) {
+    if (one.state().isEmpty()) {
+      String name = qualified(new Place(model, one.input().name()));
+      return TensorRecord.kept(name, null, one.input().info().bytes(), after);
     }
-    Layer layer = one.layer().get();
-    long before = StoredAs.bytes(layer);
-    String name = qualified(new Place(one.model(), layer.module() + Layer.WEIGHT));
-    Place whole = new Place(one.model(), layer.whole());
+    Layer layer = one.state().get().layer();
+    long before = layer.bytes();
+    String name = qualified(new Place(model, layer.module() + Layer.WEIGHT));
+    Place whole = new Place(model, layer.whole());
     Place copied = subjects.copies().getOrDefault(whole, whole);
-    Place place = new Place(one.model(), layer.module());
+    Place place = new Place(model, layer.module());
     Place source = new Place(copied.model(), layer.module());
     if (pieces.basis(source).isEmpty()) {
       String reason = subjects.kept().getOrDefault(copied, STAYS);
@@ -215,7 +221,7 @@ public final class ClusteredModels {
     boolean plain = member.subject().isPlain();
     return new TensorRecord(
         name,
-        shared.contains(basis) ? TensorRecord.CLUSTERED : TensorRecord.FACTORIZED,
+        basis.isShared() ? TensorRecord.CLUSTERED : TensorRecord.FACTORIZED,
         reason(source, place, member),
         basis.rank(),
         member.errors().errorOfWhole(),

@@ -3,6 +3,7 @@ package dev.smelt.compress.sharing;
 import dev.smelt.compress.cluster.Cluster;
 import dev.smelt.compress.layer.Factors;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.model.Basis;
 import java.util.List;
 
 /**
@@ -25,6 +26,11 @@ record SharedBasis(
 
   SharedBasis {
     members = List.copyOf(members);
+  }
+
+  /** Whether it has a name of its own, as those of clusters do. */
+  boolean isShared() {
+    return Basis.named(basis.name()).isPresent();
   }
 
   int rank() {

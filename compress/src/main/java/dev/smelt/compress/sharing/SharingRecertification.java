@@ -60,7 +60,7 @@ public final class SharingRecertification {
       coefficients.add(output ? opened.factors().b() : opened.factors().a());
     }
     for (TensorView basis : bases) {
-      if (!Subjects.sameBits(bases.getFirst(), basis)) {
+      if (!bases.getFirst().sameBits(basis)) {
         throw new MismatchException(
             "matrices of one cluster with different bases",
             basis.name(),

@@ -65,12 +65,7 @@ record Subjects(
   }
 
   private static boolean equal(Layer one, Layer other) {
-    return one.transposed() == other.transposed() && sameBits(one.weight(), other.weight());
-  }
-
-  /** Of one type, shape and content. */
-  static boolean sameBits(TensorView one, TensorView other) {
-    return one.sameBits(other);
+    return one.transposed() == other.transposed() && one.weight().sameBits(other.weight());
   }
 
   private void add(Subject plain, Optional<Checkpoint> base, StoredTensors stored) {
@@ -86,7 +81,7 @@ record Subjects(
         kept.put(Place.of(plain), "the base has no such tensor of this shape");
         return;
       }
-      if (sameBits(original.get(), weight)) {
+      if (original.get().sameBits(weight)) {
         kept.put(Place.of(plain), UNCHANGED);
         return;
       }

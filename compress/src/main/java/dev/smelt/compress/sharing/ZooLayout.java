@@ -3,14 +3,14 @@ package dev.smelt.compress.sharing;
 import dev.smelt.compress.layer.StoredTensors;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.TensorView;
-import dev.smelt.formats.model.Basis;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.Set;
 
 /**
  * Which stored tensors of several models lie once for all that have them in common: what is the
@@ -19,17 +19,19 @@ import java.util.SequencedMap;
  */
 final class ZooLayout {
 
-  private final SequencedMap<String, TensorView> common;
-  private final Map<String, Integer> users = new HashMap<>();
-  private final Map<String, Integer> served = new HashMap<>();
+  private final List<TensorView> common;
 
-  private ZooLayout(SequencedMap<String, TensorView> common) {
+  /** Of each model the names of its tensors that lie there. */
+  private final List<Set<String>> inCommon;
+
+  private ZooLayout(List<TensorView> common, List<Set<String>> inCommon) {
     this.common = common;
+    this.inCommon = inCommon;
   }
 
   /** Of a model on its own: it has all its tensors to itself. */
   static ZooLayout single() {
-    return new ZooLayout(new LinkedHashMap<>());
+    return new ZooLayout(List.of(), List.of(Set.of()));
   }
 
   /**
@@ -49,11 +51,22 @@ final class ZooLayout {
           Optional<TensorView> original =
               base.flatMap(one -> one.find(name)).map(tensor -> stored.kept(tensor, name));
           original
-              .filter(one -> tensors.stream().anyMatch(other -> Subjects.sameBits(one, other)))
+              .filter(one -> tensors.stream().anyMatch(other -> one.sameBits(other)))
               .or(() -> mostCommon(tensors))
               .ifPresent(tensor -> common.put(name, tensor));
         });
-    return new ZooLayout(common);
+    List<Set<String>> inCommon = new ArrayList<>();
+    for (Checkpoint model : models) {
+      Set<String> names = new LinkedHashSet<>();
+      for (TensorView tensor : model.tensors()) {
+        TensorView one = common.get(tensor.name());
+        if (one != null && one.sameBits(tensor)) {
+          names.add(tensor.name());
+        }
+      }
+      inCommon.add(names);
+    }
+    return new ZooLayout(List.copyOf(common.values()), inCommon);
   }
 
   /** Empty where no two are equal. */
@@ -64,7 +77,7 @@ final class ZooLayout {
     while (left.size() > most) {
       TensorView first = left.getFirst();
       int before = left.size();
-      left.removeIf(other -> Subjects.sameBits(first, other));
+      left.removeIf(other -> first.sameBits(other));
       if (before - left.size() > most) {
         most = before - left.size();
         best = Optional.of(first);
@@ -75,29 +88,16 @@ final class ZooLayout {
 
   /** Tensors that lie once for all, in the order in which models have them. */
   List<TensorView> common() {
-    return List.copyOf(common.values());
+    return common;
   }
 
-  boolean isCommon(TensorView stored) {
-    TensorView one = common.get(stored.name());
-    return one != null && Subjects.sameBits(one, stored);
+  /** Names of the tensors of a model that lie there, in its order. */
+  Set<String> inCommon(int model) {
+    return inCommon.get(model);
   }
 
-  /**
-   * Says that something of a model is made of a stored tensor, so that its bytes are shared out.
-   */
-  void use(int model, TensorView stored) {
-    users.merge(key(model, stored), 1, Integer::sum);
-  }
-
-  /** The part of a stored tensor's bytes that the next of its users answers for. */
-  long nextShare(int model, TensorView stored) {
-    String key = key(model, stored);
-    int index = served.merge(key, 1, Integer::sum) - 1;
-    return Basis.share(stored.info().bytes(), index, users.getOrDefault(key, 1));
-  }
-
-  private String key(int model, TensorView stored) {
-    return (isCommon(stored) ? "" : model + "/") + stored.name();
+  /** What tells a stored tensor from all others. */
+  String key(int model, TensorView stored) {
+    return (inCommon(model).contains(stored.name()) ? "" : model + "/") + stored.name();
   }
 }

@@ -44,16 +44,6 @@ public record Basis(int number) implements Comparable<Basis> {
     return name.startsWith(PREFIX);
   }
 
-  /**
-   * What each of the modules that share it answers for, so that all together account for it once:
-   * ⌊whole / sharers⌋, and the first whole mod sharers of them one more.
-   *
-   * @param index of the module, from 0
-   */
-  public static long share(long whole, int index, int sharers) {
-    return whole / sharers + (index < whole % sharers ? 1 : 0);
-  }
-
   /** The name of its tensor. */
   public String name() {
     return PREFIX + number;
