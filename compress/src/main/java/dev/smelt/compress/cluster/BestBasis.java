@@ -36,11 +36,7 @@ public final class BestBasis {
       alone += blocks.size() == 1 ? Costs.dense(block, options) : Costs.alone(member, options);
     }
     UnionSpectrum spectrum = UnionSpectrum.of(algebra, members);
-    double limit = options.maxError() * options.maxError() * spectrum.total();
-    int rank =
-        options.perBlock()
-            ? spectrum.rankForEvery(algebra, members, options.maxError())
-            : Energies.rankWithin(spectrum.values(), limit);
+    int rank = spectrum.rank(algebra, members, options);
     return new BestBasis(List.copyOf(members), options, spectrum, rank, alone);
   }
 

@@ -80,11 +80,7 @@ public final class Clusterer {
     while (members.size() > 1) {
       try (LinearAlgebra inner = device.linearAlgebra()) {
         UnionSpectrum spectrum = UnionSpectrum.of(inner, members);
-        int rank =
-            options.perBlock()
-                ? spectrum.rankForEvery(inner, members, options.maxError())
-                : Energies.rankWithin(
-                    spectrum.values(), options.maxError() * options.maxError() * spectrum.total());
+        int rank = spectrum.rank(inner, members, options);
         if (rank <= options.rank()) {
           return pays(rank, members)
               ? Optional.of(cluster(inner, group, members, spectrum, rank))

@@ -88,7 +88,8 @@ final class ExactClustering {
   }
 
   private Group group(Node node) {
-    int rank = rank(node.energies(), node.total());
+    double limit = options.maxError() * options.maxError() * node.total();
+    int rank = Energies.rankWithin(node.energies(), limit);
     double error = node.total() == 0 ? 0 : Energies.tail(node.energies(), rank) / node.total();
     return new Group(node.members(), error, error, Optional.empty());
   }
@@ -102,10 +103,6 @@ final class ExactClustering {
       }
     }
     open.put(node.id(), node);
-  }
-
-  private int rank(double[] energies, double total) {
-    return Energies.rankWithin(energies, options.maxError() * options.maxError() * total);
   }
 
   private long leastCost(Node one, Node other) {
@@ -136,10 +133,7 @@ final class ExactClustering {
     List<Member> members = joined(pair.one(), pair.other());
     try (LinearAlgebra inner = algebra.inner()) {
       UnionSpectrum spectrum = UnionSpectrum.of(inner, members);
-      int rank =
-          options.perBlock()
-              ? spectrum.rankForEvery(inner, members, options.maxError())
-              : rank(spectrum.values(), spectrum.total());
+      int rank = spectrum.rank(inner, members, options);
       long cost = rank > options.rank() ? Long.MAX_VALUE / 4 : Costs.shared(rank, members, options);
       return new Node(id, members, spectrum.values(), spectrum.total(), cost);
     }

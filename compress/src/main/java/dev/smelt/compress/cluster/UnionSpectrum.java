@@ -57,8 +57,16 @@ record UnionSpectrum(double[] values, Matrix vectors, double total) {
     }
   }
 
+  /** The smallest r that keeps the promise; at least 1. */
+  int rank(LinearAlgebra algebra, List<Member> members, ClusterOptions options) {
+    double maxError = options.maxError();
+    return options.perBlock()
+        ? rankForEvery(algebra, members, maxError)
+        : Energies.rankWithin(values, maxError * maxError * total);
+  }
+
   /** The smallest r with ‖A_j − Q_rQ_rᵀA_j‖ ≤ ε‖A_j‖ for every member; at least 1. */
-  int rankForEvery(LinearAlgebra algebra, List<Member> members, double maxError) {
+  private int rankForEvery(LinearAlgebra algebra, List<Member> members, double maxError) {
     int rank = 1;
     for (Member member : members) {
       double[] tails = tails(algebra, member);
