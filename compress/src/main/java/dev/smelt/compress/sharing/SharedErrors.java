@@ -59,18 +59,30 @@ public record SharedErrors(
           Matrix c = inner.load(Layer.asMatrix(coefficients.get(j)), Precision.F64, input);
           Matrix error = inner.multiplyAdd(-1, a, c, 1, x);
           double missed = inner.frobenius(error);
-          Matrix whole = block.subject().layer().load(inner, Precision.F64);
+          double size = inner.frobenius(x);
+          SharedNorm.OfBlock own = norm.of(inner, j);
           members.add(
               new OfMember(
-                  plain.add(missed, inner.frobenius(x)),
+                  plain.add(missed, size),
                   weighted.add(
-                      inner.frobenius(norm.apply(inner, j, error)),
-                      inner.frobenius(norm.apply(inner, j, x))),
-                  Errors.ratio(missed, inner.frobenius(whole)),
-                  norm.shrinkage(inner, j)));
+                      inner.frobenius(own.apply(inner, error)),
+                      inner.frobenius(own.apply(inner, x))),
+                  Errors.ratio(missed, sizeOfWhole(inner, block.subject(), size)),
+                  own.shrinkage()));
         }
       }
     }
     return new SharedErrors(members, plain.all(perBlock), weighted.all(perBlock), plain.norm());
+  }
+
+  /**
+   * ‖W‖.
+   *
+   * @param size ‖X‖
+   */
+  private static double sizeOfWhole(LinearAlgebra algebra, Subject subject, double size) {
+    return subject.base().isEmpty()
+        ? size
+        : algebra.frobenius(subject.layer().load(algebra, Precision.F64));
   }
 }

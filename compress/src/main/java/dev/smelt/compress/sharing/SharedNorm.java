@@ -44,7 +44,7 @@ final class SharedNorm {
     List<Curvature> commons = new ArrayList<>();
     List<Curvature> free = new ArrayList<>();
     for (LayerBlock block : blocks) {
-      Curvature.Sides sides = block.subject().metric().sides(block.subject().layer());
+      Curvature.Sides sides = block.subject().sides();
       boolean output = block.side() == Side.OUTPUT;
       commons.add(output ? sides.left() : sides.right());
       free.add(output ? sides.right() : sides.left());
@@ -80,26 +80,32 @@ final class SharedNorm {
     return common;
   }
 
-  /** L X R_j. */
-  Matrix apply(LinearAlgebra algebra, int j, Matrix x) {
+  /**
+   * The norm of block j, with R_j made anew each time: of many blocks it would take more memory
+   * than the blocks.
+   *
+   * @param algebra in which R_j lives
+   */
+  OfBlock of(LinearAlgebra algebra, int j) {
     if (isPlain()) {
-      return x;
+      return new OfBlock(Weight.NONE, Weight.NONE, 0);
     }
-    try (LinearAlgebra inner = algebra.inner()) {
-      return algebra.keep(free(inner, j).weight().right(inner, common.left(inner, x)));
-    }
+    Curvature.Rooted own =
+        Curvature.root(
+            algebra, List.of(free.get(j)), new double[] {factors[j]}, damping(blocks.get(j)));
+    return new OfBlock(common, own.weight(), Math.max(shrinkage, own.shrinkage()));
   }
 
-  /** R_j, made anew each time: of many blocks it would take more memory than the blocks. */
-  private Curvature.Rooted free(LinearAlgebra algebra, int j) {
-    return Curvature.root(
-        algebra, List.of(free.get(j)), new double[] {factors[j]}, damping(blocks.get(j)));
-  }
+  /**
+   * ‖L X R_j‖.
+   *
+   * @param shrinkage how far Gram matrices had to be moved, beyond damping, to be definite
+   */
+  record OfBlock(Weight left, Weight right, double shrinkage) {
 
-  /** How far Gram matrices of block j had to be moved, beyond damping, to be definite. */
-  double shrinkage(LinearAlgebra algebra, int j) {
-    try (LinearAlgebra inner = algebra.inner()) {
-      return Math.max(shrinkage, free(inner, j).shrinkage());
+    /** L X R_j. */
+    Matrix apply(LinearAlgebra algebra, Matrix x) {
+      return right.right(algebra, left.left(algebra, x));
     }
   }
 
@@ -125,7 +131,10 @@ final class SharedNorm {
 
     @Override
     public Matrix load(LinearAlgebra algebra) {
-      return norm.apply(algebra, index, norm.blocks.get(index).load(algebra));
+      try (LinearAlgebra inner = algebra.inner()) {
+        Matrix x = norm.blocks.get(index).load(inner);
+        return algebra.keep(norm.of(inner, index).apply(inner, x));
+      }
     }
   }
 }

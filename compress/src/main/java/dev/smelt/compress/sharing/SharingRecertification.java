@@ -40,7 +40,7 @@ public final class SharingRecertification {
           Recertification.open(member.model().checkpoint(), member.written(), member.pair());
       Layer layer = opened.layer();
       Subject subject =
-          new Subject(
+          Subject.of(
               bases.size(),
               layer,
               opened

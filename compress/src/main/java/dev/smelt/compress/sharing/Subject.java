@@ -17,8 +17,13 @@ import java.util.Optional;
  * @param model its place among the models
  * @param base the same layer of the base, as it will be stored
  * @param metric in which its error counts
+ * @param sides what the metric says of the layer: to ask it again may mean to read a file again
  */
-record Subject(int model, Layer layer, Optional<Layer> base, Metric metric) {
+record Subject(int model, Layer layer, Optional<Layer> base, Metric metric, Curvature.Sides sides) {
+
+  static Subject of(int model, Layer layer, Optional<Layer> base, Metric metric) {
+    return new Subject(model, layer, base, metric, metric.sides(layer));
+  }
 
   /** W or W − W₀, out×in in f64. */
   Matrix load(LinearAlgebra algebra) {
@@ -45,22 +50,16 @@ record Subject(int model, Layer layer, Optional<Layer> base, Metric metric) {
    * Whether the data say anything of it; without, its error would count for nothing whatever it is.
    */
   boolean isInformed() {
-    Curvature.Sides sides = metric.sides(layer);
     return sides.left().meanDiagonal() > 0 && sides.right().meanDiagonal() > 0;
   }
 
   /** A part of the matrix, or all of it. */
   Subject part(Layer part) {
-    return part.equals(layer) ? this : new Subject(model, part, base, metric);
-  }
-
-  /** The same matrix as a change of another one. */
-  Subject changing(Layer original) {
-    return new Subject(model, layer, Optional.of(original), metric);
+    return part.equals(layer) ? this : of(model, part, base, metric);
   }
 
   /** The same matrix, all its elements alike. */
   Subject plain() {
-    return new Subject(model, layer, base, new PlainMetric());
+    return of(model, layer, base, new PlainMetric());
   }
 }

@@ -2,6 +2,7 @@ package dev.smelt.compress.sharing;
 
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.layer.StoredTensors;
+import dev.smelt.compress.metric.Metric;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.TensorView;
 import java.util.ArrayList;
@@ -10,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SequencedMap;
 
 /**
  * The matrices of all models that may share, and why the others may not.
@@ -45,19 +47,22 @@ record Subjects(
     Subjects all =
         new Subjects(
             new ArrayList<>(), new ArrayList<>(), new LinkedHashMap<>(), new LinkedHashMap<>());
-    Map<String, List<Subject>> byName = new HashMap<>();
+    Map<String, SequencedMap<Place, Layer>> byName = new HashMap<>();
     for (int i = 0; i < models.size(); i++) {
       for (Layer layer : layers.get(i)) {
-        Subject plain = new Subject(i, layer, Optional.empty(), models.get(i).metric());
-        List<Subject> namesakes =
-            byName.computeIfAbsent(layer.module(), module -> new ArrayList<>());
-        Optional<Subject> same =
-            namesakes.stream().filter(other -> equal(other.layer(), layer)).findFirst();
+        Place place = new Place(i, layer.module());
+        SequencedMap<Place, Layer> namesakes =
+            byName.computeIfAbsent(layer.module(), module -> new LinkedHashMap<>());
+        Optional<Place> same =
+            namesakes.entrySet().stream()
+                .filter(other -> equal(other.getValue(), layer))
+                .map(Map.Entry::getKey)
+                .findFirst();
         if (same.isPresent()) {
-          all.copies().put(Place.of(plain), Place.of(same.get()));
+          all.copies().put(place, same.get());
         } else {
-          namesakes.add(plain);
-          all.add(plain, base, stored);
+          namesakes.put(place, layer);
+          all.add(place, layer, models.get(i).metric(), base, stored);
         }
       }
     }
@@ -68,33 +73,31 @@ record Subjects(
     return one.transposed() == other.transposed() && one.weight().sameBits(other.weight());
   }
 
-  private void add(Subject plain, Optional<Checkpoint> base, StoredTensors stored) {
-    TensorView weight = plain.layer().weight();
-    Subject subject = plain;
+  private void add(
+      Place place, Layer layer, Metric metric, Optional<Checkpoint> base, StoredTensors stored) {
+    Optional<Layer> original = Optional.empty();
     if (base.isPresent()) {
-      Optional<TensorView> original = base.get().find(weight.name());
+      TensorView weight = layer.weight();
+      Optional<TensorView> found = base.get().find(weight.name());
       boolean fits =
-          original.isPresent()
-              && original.get().shape().equals(weight.shape())
-              && original.get().dtype().isFloat();
+          found.isPresent()
+              && found.get().shape().equals(weight.shape())
+              && found.get().dtype().isFloat();
       if (!fits) {
-        kept.put(Place.of(plain), "the base has no such tensor of this shape");
+        kept.put(place, "the base has no such tensor of this shape");
         return;
       }
-      if (original.get().sameBits(weight)) {
-        kept.put(Place.of(plain), UNCHANGED);
+      if (found.get().sameBits(weight)) {
+        kept.put(place, UNCHANGED);
         return;
       }
-      TensorView asStored = stored.kept(original.get(), weight.name());
-      subject =
-          plain.changing(
+      TensorView asStored = stored.kept(found.get(), weight.name());
+      original =
+          Optional.of(
               new Layer(
-                  base.get().path(),
-                  plain.layer().module(),
-                  asStored,
-                  plain.layer().transposed(),
-                  plain.layer().part()));
+                  base.get().path(), layer.module(), asStored, layer.transposed(), layer.part()));
     }
+    Subject subject = Subject.of(place.model(), layer, original, metric);
     if (subject.isInformed()) {
       sharing.add(subject);
     } else {
