@@ -83,8 +83,7 @@ public final class FactoredModel implements Checkpoint {
    * @param state of the layer that it is, if it is one
    * @param outputs a basis is there for each that is made of it
    */
-  public record Replaced(
-      TensorView input, Optional<LayerState> state, List<TensorView> outputs) {
+  public record Replaced(TensorView input, Optional<LayerState> state, List<TensorView> outputs) {
 
     public Replaced {
       outputs = List.copyOf(outputs);

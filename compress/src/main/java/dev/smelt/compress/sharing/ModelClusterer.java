@@ -43,15 +43,6 @@ public final class ModelClusterer implements AutoCloseable {
   /**
    * @param output beside which it is kept
    * @param dtype of all floats; absent: each as it was
-   */
-  public ModelClusterer(
-      ComputeDevice device, ClusterOptions options, OutputOptions output, Optional<DType> dtype) {
-    this(device, options, output, dtype, Optional.empty());
-  }
-
-  /**
-   * @param output beside which it is kept
-   * @param dtype of all floats; absent: each as it was
    * @param factors how factors are stored; absent: as the matrices would be
    */
   public ModelClusterer(

@@ -111,6 +111,7 @@ class WeightedSharingTest {
                 TestDevice.get(),
                 ClusterOptions.of(Algorithm.EXACT, Integer.MAX_VALUE, MAX_ERROR),
                 output,
+                Optional.empty(),
                 Optional.empty())) {
       ClusteredModels done =
           clusterer.cluster(
@@ -332,6 +333,7 @@ class WeightedSharingTest {
                 TestDevice.get(),
                 ClusterOptions.of(Algorithm.EXACT, Integer.MAX_VALUE, MAX_ERROR),
                 OutputOptions.to(folder.resolve("out.safetensors")),
+                Optional.empty(),
                 Optional.empty())) {
       Metric metric = new FisherMetric(opened, dev.smelt.compress.metric.Side.BOTH);
       ClusteredModels done =
