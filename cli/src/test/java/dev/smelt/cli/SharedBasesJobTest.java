@@ -1,27 +1,13 @@
 package dev.smelt.cli;
 
-import static dev.smelt.cli.Run.TESTDATA;
 import static dev.smelt.cli.Run.smelt;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.smelt.formats.Checkpoint;
-import dev.smelt.formats.DType;
 import dev.smelt.formats.Shape;
-import dev.smelt.formats.model.Basis;
-import dev.smelt.formats.model.LowRank;
-import dev.smelt.formats.model.Sharing;
-import dev.smelt.formats.testing.TestCheckpoints;
-import dev.smelt.formats.testing.TestTensor;
-import dev.smelt.formats.testing.TestTensors;
 import java.io.IOException;
-import java.lang.foreign.ValueLayout;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.SequencedMap;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -29,14 +15,6 @@ import tools.jackson.databind.JsonNode;
 
 /** A model two of whose matrices share a basis, through every command that reads checkpoints. */
 class SharedBasesJobTest {
-
-  private static final Path DRAMA = TESTDATA.resolve("gpt2-drama");
-  private static final Path HELD = TESTDATA.resolve("text/drama.val.txt");
-  private static final int RANK = 5;
-  private static final int WIDTH = 192;
-  private static final int INNER = 768;
-  private static final List<String> SHARERS =
-      List.of("transformer.h.0.mlp.c_fc", "transformer.h.1.mlp.c_fc");
 
   @TempDir private static Path folder = Path.of("");
   private static Path model = Path.of("");
@@ -46,70 +24,32 @@ class SharedBasesJobTest {
   static void write() throws IOException {
     model = folder.resolve("model");
     dense = folder.resolve("dense");
-    SequencedMap<String, LowRank.Entry> modules = new LinkedHashMap<>();
-    List<TestTensor> tensors = new ArrayList<>();
-    Basis basis = new Basis(3);
-    tensors.add(TestTensors.random(basis.name(), DType.F32, 1, INNER, RANK));
-    for (String module : SHARERS) {
-      modules.put(module, new LowRank.Module(RANK, true, new Sharing.OfA(basis)));
-      tensors.add(
-          TestTensors.random(LowRank.factorB(module), DType.BF16, module.hashCode(), RANK, WIDTH));
-    }
-    try (Checkpoint checkpoint = Checkpoint.open(DRAMA)) {
-      checkpoint.tensors().stream()
-          .filter(view -> SHARERS.stream().noneMatch(m -> view.name().equals(m + ".weight")))
-          .map(
-              view ->
-                  new TestTensor(
-                      view.name(),
-                      view.dtype(),
-                      view.shape(),
-                      view.segment().toArray(ValueLayout.JAVA_BYTE)))
-          .map(
-              tensor ->
-                  SHARERS.stream()
-                      .filter(m -> tensor.name().equals(m + ".bias"))
-                      .map(m -> tensor.renamed(LowRank.bias(m)))
-                      .findFirst()
-                      .orElse(tensor))
-          .forEach(tensors::add);
-      String config =
-          new LowRank(modules).describe(checkpoint.config().orElseThrow(), "plain").toJson();
-      TestCheckpoints.folder(model, config, tensors);
-    }
-    Files.copy(DRAMA.resolve("tokenizer.json"), model.resolve("tokenizer.json"));
+    ByHand.write(model, false);
     smelt("expand", model, "-o", dense).done();
-  }
-
-  private static double loss(Path path) {
-    return smelt("eval", path, "--data", HELD, "--seq-len", 32, "--samples", 4, "--json")
-        .json()
-        .path("loss")
-        .doubleValue();
   }
 
   @Test
   void runsAsTheDenseModelDoes() {
-    assertThat(loss(model)).isCloseTo(loss(dense), within(1e-6));
+    assertThat(ByHand.loss(model)).isCloseTo(ByHand.loss(dense), within(1e-6));
     try (Checkpoint checkpoint = Checkpoint.open(dense)) {
       assertThat(checkpoint.infos().stream().map(info -> info.name()))
           .noneMatch(name -> name.startsWith("smelt."));
-      assertThat(checkpoint.tensor(SHARERS.getFirst() + ".weight").shape())
-          .isEqualTo(Shape.of(WIDTH, INNER));
+      assertThat(checkpoint.tensor(ByHand.MODULES.getFirst() + ".weight").shape())
+          .isEqualTo(Shape.of(ByHand.WIDTH, ByHand.INNER));
     }
     smelt("verify", dense, "--against", model).done();
   }
 
   @Test
   void diffCountsTheBasisOnce() {
-    JsonNode report = smelt("diff", DRAMA, model, "--json").json();
+    JsonNode report = smelt("diff", ByHand.DRAMA, model, "--json").json();
     long bytes = 0;
     for (JsonNode tensor : report.path("tensors")) {
       bytes += tensor.path("bytesAfter").longValue();
-      if (SHARERS.contains(tensor.path("name").asString().replaceFirst("\\.weight$", ""))) {
-        assertThat(tensor.path("rank").intValue()).isEqualTo(RANK);
+      if (ByHand.MODULES.contains(tensor.path("name").asString().replaceFirst("\\.weight$", ""))) {
+        assertThat(tensor.path("rank").intValue()).isEqualTo(ByHand.RANK);
         assertThat(tensor.path("bytesAfter").longValue())
-            .isEqualTo(RANK * WIDTH * 2 + RANK * INNER * 4 / 2);
+            .isEqualTo(ByHand.RANK * ByHand.WIDTH * 2 + ByHand.RANK * ByHand.INNER * 4 / 2);
       }
     }
     try (Checkpoint checkpoint = Checkpoint.open(model)) {
@@ -139,11 +79,11 @@ class SharedBasesJobTest {
     Path out = folder.resolve("out");
     smelt("factorize", model, "--keep", 0.5, "-o", out)
         .refused(ExitCode.BAD_INPUT, "factorized checkpoint", "smelt expand");
-    smelt("delta", model, "--base", DRAMA, "--rank", 4, "-o", out)
+    smelt("delta", model, "--base", ByHand.DRAMA, "--rank", 4, "-o", out)
         .refused(ExitCode.BAD_INPUT, "factorized checkpoint", "smelt expand");
     smelt("inspect", model, "--spectrum")
         .refused(ExitCode.BAD_INPUT, "factorized checkpoint", "smelt expand");
-    smelt("merge", model, DRAMA, "--method", "linear", "-o", out)
+    smelt("merge", model, ByHand.DRAMA, "--method", "linear", "-o", out)
         .refused(ExitCode.BAD_INPUT, "cannot merge factors", "smelt expand");
   }
 }

@@ -8,8 +8,8 @@ import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.testing.TestCheckpoints;
 import dev.smelt.formats.testing.TestTensor;
+import dev.smelt.formats.testing.TestTensors;
 import java.io.IOException;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -44,7 +44,7 @@ class SharedFilesJobTest {
     try (Checkpoint checkpoint = Checkpoint.open(DRAMA)) {
       for (TensorView view : checkpoint.tensors()) {
         boolean matrix = view.shape().isMatrix();
-        (matrix ? shared : own).add(copy(view));
+        (matrix ? shared : own).add(TestTensors.of(view));
         index.put(view.name(), matrix ? SHARED : OWN);
       }
     }
@@ -55,11 +55,6 @@ class SharedFilesJobTest {
     for (String side : List.of("config.json", "tokenizer.json")) {
       Files.copy(DRAMA.resolve(side), model.resolve(side));
     }
-  }
-
-  private static TestTensor copy(TensorView view) {
-    return new TestTensor(
-        view.name(), view.dtype(), view.shape(), view.segment().toArray(ValueLayout.JAVA_BYTE));
   }
 
   @Test

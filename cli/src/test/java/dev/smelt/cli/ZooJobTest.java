@@ -44,6 +44,12 @@ class ZooJobTest {
     return smelt(all.toArray());
   }
 
+  private static void fisher(Path model, int samples, String kinds, Path out) {
+    List<Object> words = new ArrayList<>(List.of("fisher", model, "--data", HELD, "--seq-len", 32));
+    words.addAll(List.of("--samples", samples, "--stats", kinds, "-o", out));
+    smelt(words.toArray()).done();
+  }
+
   private static double relativeError(Path before, Path after, String name) {
     try (Checkpoint one = Checkpoint.open(before);
         Checkpoint other = Checkpoint.open(after)) {
@@ -209,20 +215,7 @@ class ZooJobTest {
   @Test
   void panelsOfSeveralModelsShare() {
     Path statistics = folder.resolve("a.safetensors");
-    smelt(
-            "fisher",
-            DRAMA,
-            "--data",
-            HELD,
-            "--seq-len",
-            32,
-            "--samples",
-            4,
-            "--stats",
-            "diag,input-gram,grad-gram",
-            "-o",
-            statistics)
-        .done();
+    fisher(DRAMA, 4, "diag,input-gram,grad-gram", statistics);
     Path out = folder.resolve("zoo");
     for (String metric : List.of("fisher", "kronecker")) {
       JsonNode manifest =
@@ -297,22 +290,8 @@ class ZooJobTest {
   void promisesInANormFromStatisticsHold() {
     Path a = folder.resolve("a.safetensors");
     Path b = folder.resolve("b.safetensors");
-    for (Path model : List.of(DRAMA, SCRIPTURE)) {
-      smelt(
-              "fisher",
-              model,
-              "--data",
-              HELD,
-              "--seq-len",
-              32,
-              "--samples",
-              8,
-              "--stats",
-              "rows,cols,input-gram,grad-gram",
-              "-o",
-              model.equals(DRAMA) ? a : b)
-          .done();
-    }
+    fisher(DRAMA, 8, "rows,cols,input-gram,grad-gram", a);
+    fisher(SCRIPTURE, 8, "rows,cols,input-gram,grad-gram", b);
     for (String metric : List.of("fisher", "activation", "kronecker")) {
       JsonNode manifest =
           zoo(

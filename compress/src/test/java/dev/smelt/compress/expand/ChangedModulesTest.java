@@ -5,12 +5,8 @@ import static dev.smelt.formats.testing.TestTensors.f32;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.smelt.compress.testing.TestDevice;
 import dev.smelt.formats.Checkpoint;
-import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.CorruptException;
-import dev.smelt.formats.OutputOptions;
-import dev.smelt.formats.Progress;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.manifest.TensorRecord;
 import dev.smelt.formats.testing.CheckpointAssertions;
@@ -59,15 +55,7 @@ class ChangedModulesTest {
 
   @Test
   void theSumTakesThePlaceOfTheMatrix() {
-    Path target = folder.resolve("expanded");
-    try (Checkpoint checkpoint = Checkpoint.open(model(TENSORS))) {
-      Expander expander = new Expander(checkpoint, Optional.empty());
-      OutputOptions output = OutputOptions.to(target);
-      try (CheckpointWriter writer = CheckpointWriter.create(output, expander.content())) {
-        expander.write(writer, TestDevice.get(), Progress.NONE);
-        writer.commitWithoutManifest();
-      }
-    }
+    Path target = Expansion.of(model(TENSORS), folder.resolve("expanded"), Optional.empty());
     try (Checkpoint dense = Checkpoint.open(target)) {
       CheckpointAssertions.assertHolds(
           dense,

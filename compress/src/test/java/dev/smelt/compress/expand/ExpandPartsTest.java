@@ -5,14 +5,10 @@ import static dev.smelt.formats.testing.TestTensors.f32;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.smelt.compress.testing.TestDevice;
 import dev.smelt.formats.Checkpoint;
-import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.NotFoundException;
-import dev.smelt.formats.OutputOptions;
-import dev.smelt.formats.Progress;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.manifest.TensorRecord;
 import dev.smelt.formats.testing.CheckpointAssertions;
@@ -48,16 +44,7 @@ class ExpandPartsTest {
 
   private Path expand(String config, List<TestTensor> tensors) {
     Path source = TestCheckpoints.folder(folder.resolve("in"), config, tensors);
-    Path target = folder.resolve("expanded");
-    try (Checkpoint checkpoint = Checkpoint.open(source)) {
-      Expander expander = new Expander(checkpoint, Optional.empty());
-      OutputOptions output = OutputOptions.to(target);
-      try (CheckpointWriter writer = CheckpointWriter.create(output, expander.content())) {
-        expander.write(writer, TestDevice.get(), Progress.NONE);
-        writer.commitWithoutManifest();
-      }
-    }
-    return target;
+    return Expansion.of(source, folder.resolve("expanded"), Optional.empty());
   }
 
   @Test

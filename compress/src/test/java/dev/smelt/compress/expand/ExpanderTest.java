@@ -10,17 +10,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.smelt.compress.factorize.ErrorLimit;
 import dev.smelt.compress.testing.Factorization;
 import dev.smelt.compress.testing.Plain;
-import dev.smelt.compress.testing.TestDevice;
 import dev.smelt.formats.Checkpoint;
-import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.LimitException;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.NotFoundException;
-import dev.smelt.formats.OutputOptions;
-import dev.smelt.formats.Progress;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.manifest.TensorRecord;
@@ -66,16 +62,7 @@ class ExpanderTest {
   }
 
   private Path expand(Path source, Optional<DType> dtype) {
-    Path target = folder.resolve("expanded");
-    try (Checkpoint checkpoint = Checkpoint.open(source)) {
-      Expander expander = new Expander(checkpoint, dtype);
-      OutputOptions output = OutputOptions.to(target);
-      try (CheckpointWriter writer = CheckpointWriter.create(output, expander.content())) {
-        expander.write(writer, TestDevice.get(), Progress.NONE);
-        writer.commitWithoutManifest();
-      }
-    }
-    return target;
+    return Expansion.of(source, folder.resolve("expanded"), dtype);
   }
 
   @Test

@@ -21,7 +21,7 @@ import dev.smelt.formats.manifest.TensorRecord;
 import dev.smelt.formats.testing.CheckpointAssertions;
 import dev.smelt.formats.testing.TestCheckpoints;
 import dev.smelt.formats.testing.TestTensor;
-import java.lang.foreign.ValueLayout;
+import dev.smelt.formats.testing.TestTensors;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -88,9 +88,7 @@ class FactorizerTest {
   }
 
   private static TestTensor stored(Checkpoint checkpoint, String name) {
-    var view = checkpoint.tensor(name);
-    byte[] bytes = view.segment().toArray(ValueLayout.JAVA_BYTE);
-    return new TestTensor(name, view.dtype(), view.shape(), bytes);
+    return TestTensors.of(checkpoint.tensor(name));
   }
 
   @Test

@@ -5,27 +5,21 @@ import static dev.smelt.formats.testing.TestTensors.f32;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.MismatchException;
-import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.Shape;
-import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UnsupportedException;
 import dev.smelt.formats.model.LowRank.Entry;
 import dev.smelt.formats.model.LowRank.Module;
-import dev.smelt.formats.testing.TestCheckpoints;
 import dev.smelt.formats.testing.TestTensor;
 import dev.smelt.formats.testing.TestTensors;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
-import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -56,11 +50,8 @@ class ChangedModulesTest {
 
   @TempDir Path temp;
 
-  private <T> T read(String config, List<TestTensor> tensors, Function<Checkpoint, T> reader) {
-    Path folder = TestCheckpoints.folder(temp.resolve("m"), config, tensors);
-    try (Checkpoint checkpoint = Checkpoint.open(folder)) {
-      return reader.apply(checkpoint);
-    }
+  private StoredModel model() {
+    return new StoredModel(temp, LIST, TENSORS);
   }
 
   private static LowRank listed() {
@@ -70,13 +61,6 @@ class ChangedModulesTest {
     modules.put("p", new Module(2, false, shared));
     modules.put("t", new Module(2, true, shared, true));
     return new LowRank(modules);
-  }
-
-  private static List<TestTensor> with(TestTensor... others) {
-    Map<String, TestTensor> tensors = new LinkedHashMap<>();
-    TENSORS.forEach(tensor -> tensors.put(tensor.name(), tensor));
-    List.of(others).forEach(tensor -> tensors.put(tensor.name(), tensor));
-    return new ArrayList<>(tensors.values());
   }
 
   @Test
@@ -91,23 +75,16 @@ class ChangedModulesTest {
 
   @Test
   void theListIsUnderstood() {
-    LowRank found = read(LIST, TENSORS, LowRank::of);
+    LowRank found = model().read(LowRank::of);
     assertThat(found).isEqualTo(listed());
     assertThat(found.bases()).containsExactly(Map.entry(new Basis(4), List.of("p", "t")));
     String explicit = LIST.replace("\"p\": {", "\"p\": {\"delta\": false, ");
-    assertThat(read(explicit, TENSORS, LowRank::of)).isEqualTo(listed());
+    assertThat(model().listed(explicit).read(LowRank::of)).isEqualTo(listed());
   }
 
   @Test
   void theListIsWrittenAsItIsRead() {
-    ModelConfig described = listed().describe(ModelConfig.parse("{}"), "plain");
-    assertThat(described.get("low_rank_modules"))
-        .isEqualTo(ModelConfig.parse(LIST).get("low_rank_modules"));
-    byte[] bytes = TestCheckpoints.safetensors(TENSORS, listed().headerMetadata());
-    Path file = TestCheckpoints.write(temp.resolve("w.safetensors"), bytes);
-    try (Checkpoint checkpoint = Checkpoint.open(file)) {
-      assertThat(LowRank.of(checkpoint)).isEqualTo(listed());
-    }
+    model().assertIsWrittenOf(listed());
   }
 
   @ParameterizedTest
@@ -121,7 +98,7 @@ class ChangedModulesTest {
       })
   void malformedChangesAreRefused(String modules, String message) {
     String config = "{'low_rank_modules': {" + modules + "}}";
-    assertThatThrownBy(() -> read(config.replace('\'', '"'), TENSORS, LowRank::of))
+    assertThatThrownBy(() -> model().listed(config.replace('\'', '"')).read(LowRank::of))
         .isInstanceOf(CorruptException.class)
         .hasMessageContainingAll("config.json|c", message);
   }
@@ -134,69 +111,46 @@ class ChangedModulesTest {
            {"name": "q", "rows": [0, 4, 4, 1], "rank": 1},
            {"name": "k", "rows": [4, 4, 4, 1]}], "delta": true}}}
         """;
-    assertThatThrownBy(() -> read(config, TENSORS, LowRank::of))
+    assertThatThrownBy(() -> model().listed(config).read(LowRank::of))
         .isInstanceOf(UnsupportedException.class)
         .hasMessageContainingAll("|m]", "found 'delta'");
     String part = config.replace(", \"delta\": true", "").replace("1}", "1, \"delta\": true}");
-    assertThatThrownBy(() -> read(part, TENSORS, LowRank::of))
+    assertThatThrownBy(() -> model().listed(part).read(LowRank::of))
         .isInstanceOf(UnsupportedException.class)
         .hasMessageContainingAll("m.q", "found 'delta'");
   }
 
-  private List<List<String>> names(Function<FactoredTensor, List<TensorView>> part) {
-    return read(
-        LIST,
-        TENSORS,
-        checkpoint ->
-            FactoredTensor.of(checkpoint).stream()
-                .map(tensor -> part.apply(tensor).stream().map(TensorView::name).toList())
-                .toList());
-  }
-
   @Test
   void theMatrixIsTheModulesOwn() {
-    assertThat(names(FactoredTensor::tensors))
+    assertThat(model().names(FactoredTensor::tensors))
         .containsExactly(
             List.of("c.weight", "c.ALinear.weight", "c.BLinear.weight"),
             List.of("smelt.basis.4", "p.BLinear.weight"),
             List.of("t.weight", "smelt.basis.4", "t.BLinear.weight"));
-    assertThat(names(FactoredTensor::ownTensors))
+    assertThat(model().names(FactoredTensor::ownTensors))
         .containsExactly(
             List.of("c.weight", "c.ALinear.weight", "c.BLinear.weight"),
             List.of("p.BLinear.weight"),
             List.of("t.weight", "t.BLinear.weight"));
-    assertThat(names(tensor -> tensor.bases()))
+    assertThat(model().names(tensor -> tensor.bases()))
         .containsExactly(List.of(), List.of("smelt.basis.4"), List.of("smelt.basis.4"));
-    assertThat(names(tensor -> tensor.base().stream().toList()))
+    assertThat(model().names(tensor -> tensor.base().stream().toList()))
         .containsExactly(List.of("c.weight"), List.of(), List.of("t.weight"));
   }
 
   /** Factors of 32 bits change matrices of 16. */
   @Test
   void theDenseTensorIsLikeTheMatrix() {
-    List<String> infos =
-        read(
-            LIST,
-            TENSORS,
-            c ->
-                FactoredTensor.of(c).stream()
-                    .map(t -> t.info().name() + " " + t.info().dtype() + " " + t.info().shape())
-                    .toList());
-    assertThat(infos)
+    assertThat(model().infos())
         .containsExactly(
             "c.weight " + DType.BF16 + " [2,1,1,3]",
             "p.weight " + DType.F32 + " [3,2]",
             "t.weight " + DType.BF16 + " [4,3]");
-    List<Integer> ranks =
-        read(
-            LIST,
-            TENSORS,
-            c -> FactoredTensor.of(c).stream().map(t -> t.rank().orElse(0)).toList());
-    assertThat(ranks).containsExactly(1, 2, 2);
+    assertThat(model().each(tensor -> tensor.rank().orElse(0))).containsExactly(1, 2, 2);
   }
 
-  private void assertCorrupt(List<TestTensor> tensors, String... message) {
-    assertThatThrownBy(() -> read(LIST, tensors, FactoredTensor::of))
+  private void assertCorrupt(TestTensor other, String... message) {
+    assertThatThrownBy(() -> model().with(other).read(FactoredTensor::of))
         .isInstanceOf(CorruptException.class)
         .hasMessageContainingAll(message);
   }
@@ -204,28 +158,23 @@ class ChangedModulesTest {
   @Test
   void aMatrixThatTheFactorsDoNotFitIsRefused() {
     assertCorrupt(
-        with(f32("t.weight", Shape.of(3, 4), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)),
+        f32("t.weight", Shape.of(3, 4), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12),
         "|t]",
         "expected floats [4,3]",
         "found F32 [3,4]");
     assertCorrupt(
-        with(f32("c.weight", Shape.of(2, 3), 1, 2, 3, 4, 5, 6)),
-        "|c]",
-        "expected floats [2,1,1,3]");
-    assertCorrupt(
-        with(TestTensors.random("t.weight", DType.I32, 1, 4, 3)), "|t]", "found I32 [4,3]");
+        f32("c.weight", Shape.of(2, 3), 1, 2, 3, 4, 5, 6), "|c]", "expected floats [2,1,1,3]");
+    assertCorrupt(TestTensors.random("t.weight", DType.I32, 1, 4, 3), "|t]", "found I32 [4,3]");
   }
 
   @Test
   void aSecondBiasIsRefused() {
-    assertCorrupt(with(f32("c.ALinear.bias", Shape.of(2), 1, 2)), "|c.ALinear.bias]", "as c.bias");
+    assertCorrupt(f32("c.ALinear.bias", Shape.of(2), 1, 2), "|c.ALinear.bias]", "as c.bias");
   }
 
   @Test
   void aMissingMatrixIsNamed() {
-    List<TestTensor> tensors = with();
-    tensors.removeIf(tensor -> tensor.name().equals("t.weight"));
-    assertThatThrownBy(() -> read(LIST, tensors, FactoredTensor::of))
+    assertThatThrownBy(() -> model().without("t.weight").read(FactoredTensor::of))
         .isInstanceOf(NotFoundException.class)
         .hasMessageContaining("t.weight");
   }
@@ -234,13 +183,12 @@ class ChangedModulesTest {
   void noSuchCheckpointIsDense() {
     assertThatThrownBy(
             () ->
-                read(
-                    LIST,
-                    TENSORS,
-                    checkpoint -> {
-                      LowRank.requireDense(checkpoint);
-                      return true;
-                    }))
+                model()
+                    .read(
+                        checkpoint -> {
+                          LowRank.requireDense(checkpoint);
+                          return true;
+                        }))
         .isInstanceOf(MismatchException.class)
         .hasMessageContaining("smelt expand");
   }

@@ -5,28 +5,23 @@ import static dev.smelt.formats.testing.TestTensors.f32;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.Shape;
-import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UnsupportedException;
 import dev.smelt.formats.model.LowRank.Entry;
 import dev.smelt.formats.model.LowRank.Module;
 import dev.smelt.formats.model.LowRank.Part;
 import dev.smelt.formats.model.LowRank.Split;
-import dev.smelt.formats.testing.TestCheckpoints;
 import dev.smelt.formats.testing.TestTensor;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.SequencedMap;
-import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -66,11 +61,8 @@ class PanelsTest {
 
   @TempDir private Path temp;
 
-  private <T> T read(String config, List<TestTensor> tensors, Function<Checkpoint, T> reader) {
-    Path folder = TestCheckpoints.folder(temp.resolve("m"), config, tensors);
-    try (Checkpoint checkpoint = Checkpoint.open(folder)) {
-      return reader.apply(checkpoint);
-    }
+  private StoredModel model() {
+    return new StoredModel(temp, LIST, TENSORS);
   }
 
   private static LowRank listed() {
@@ -98,7 +90,7 @@ class PanelsTest {
 
   @Test
   void theListIsUnderstood() {
-    LowRank found = read(LIST, TENSORS, LowRank::of);
+    LowRank found = model().read(LowRank::of);
     assertThat(found).isEqualTo(listed());
     assertThat(found.modules().get("m"))
         .isInstanceOfSatisfying(
@@ -119,18 +111,12 @@ class PanelsTest {
   @Test
   void theListIsWrittenAsItIsRead() {
     ModelConfig described = listed().describe(ModelConfig.parse("{}"), "cluster");
-    assertThat(described.get("low_rank_modules"))
-        .isEqualTo(ModelConfig.parse(LIST).get("low_rank_modules"));
     assertThat(described.get("truncation_ranks"))
         .isEqualTo(
             ModelConfig.parse(
                     "{\"r\": {\"m.p0\": 2, \"m.p1\": 2, \"n\": 2, \"t.p0\": 1, \"t.p1\": 1}}")
                 .get("r"));
-    byte[] bytes = TestCheckpoints.safetensors(TENSORS, listed().headerMetadata());
-    Path file = TestCheckpoints.write(temp.resolve("w.safetensors"), bytes);
-    try (Checkpoint checkpoint = Checkpoint.open(file)) {
-      assertThat(LowRank.of(checkpoint)).isEqualTo(listed());
-    }
+    model().assertIsWrittenOf(listed());
   }
 
   @ParameterizedTest
@@ -161,7 +147,7 @@ class PanelsTest {
     String first = "{'name': 'q', 'columns': [0, 2, 2, 1], 'rank': 2, 'A': 'smelt.basis.0'}";
     String config =
         "{'low_rank_modules': {'m': {'parts': [" + first + ", {'name': 'k', " + second + "}]}}}";
-    assertThatThrownBy(() -> read(config.replace('\'', '"'), TENSORS, LowRank::of))
+    assertThatThrownBy(() -> model().listed(config.replace('\'', '"')).read(LowRank::of))
         .isInstanceOf(CorruptException.class)
         .hasMessageContainingAll("config.json", message);
   }
@@ -170,7 +156,7 @@ class PanelsTest {
   void aPartStoredInAnUnknownWayIsRefused() {
     String config =
         LIST.replace("\"columns\": [3, 1, 1, 1]", "\"columns\": [3, 1, 1, 1], \"C\": 1");
-    assertThatThrownBy(() -> read(config, TENSORS, LowRank::of))
+    assertThatThrownBy(() -> model().listed(config).read(LowRank::of))
         .isInstanceOf(UnsupportedException.class)
         .hasMessageContainingAll("m.p2", "found 'C'");
   }
@@ -178,63 +164,36 @@ class PanelsTest {
   @Test
   void aPartAndAModuleOfOneBasisHaveItsRank() {
     String config = LIST.replace("\"n\": {\"rank\": 2", "\"n\": {\"rank\": 3");
-    assertThatThrownBy(() -> read(config, TENSORS, LowRank::of))
+    assertThatThrownBy(() -> model().listed(config).read(LowRank::of))
         .isInstanceOf(CorruptException.class)
         .hasMessageContaining("smelt.basis.0 is A with rank 2 of m.p0 and A with rank 3 of n");
   }
 
   @Test
   void theDenseTensorIsPutTogether() {
-    List<String> infos =
-        read(
-            LIST,
-            TENSORS,
-            c ->
-                FactoredTensor.of(c).stream()
-                    .map(t -> t.info().name() + " " + t.info().dtype() + " " + t.info().shape())
-                    .toList());
-    assertThat(infos)
+    assertThat(model().infos())
         .containsExactly(
             "m.weight " + DType.F32 + " [3,5]",
             "n.weight " + DType.F32 + " [3,1]",
             "t.weight " + DType.F32 + " [4,2]");
-    assertThat(names(FactoredTensor::tensors))
+    assertThat(model().names(FactoredTensor::tensors))
         .containsExactly(
             List.of("smelt.basis.0", "m.p0.BLinear.weight", "m.p1.BLinear.weight", "m.p2.weight"),
             List.of("smelt.basis.0", "n.BLinear.weight"),
             List.of("t.p0.ALinear.weight", "smelt.basis.3", "t.p1.ALinear.weight"));
-    assertThat(names(FactoredTensor::bases))
+    assertThat(model().names(FactoredTensor::bases))
         .containsExactly(
             List.of("smelt.basis.0", "smelt.basis.0"),
             List.of("smelt.basis.0"),
             List.of("smelt.basis.3", "smelt.basis.3"));
     List<int[]> sizes =
-        read(
-            LIST,
-            TENSORS,
-            c ->
-                FactoredTensor.of(c).stream()
-                    .map(tensor -> new int[] {tensor.out(), Math.toIntExact(tensor.in())})
-                    .toList());
+        model().each(tensor -> new int[] {tensor.out(), Math.toIntExact(tensor.in())});
     assertThat(sizes.get(0)).containsExactly(3, 5);
     assertThat(sizes.get(2)).containsExactly(2, 4);
   }
 
-  private List<List<String>> names(Function<FactoredTensor, List<TensorView>> part) {
-    return read(
-        LIST,
-        TENSORS,
-        checkpoint ->
-            FactoredTensor.of(checkpoint).stream()
-                .map(tensor -> part.apply(tensor).stream().map(TensorView::name).toList())
-                .toList());
-  }
-
   private void assertRefused(TestTensor other, String... message) {
-    Map<String, TestTensor> tensors = new LinkedHashMap<>();
-    TENSORS.forEach(tensor -> tensors.put(tensor.name(), tensor));
-    tensors.put(other.name(), other);
-    assertThatThrownBy(() -> read(LIST, List.copyOf(tensors.values()), FactoredTensor::of))
+    assertThatThrownBy(() -> model().with(other).read(FactoredTensor::of))
         .isInstanceOf(CorruptException.class)
         .hasMessageContainingAll(message);
   }
@@ -260,9 +219,7 @@ class PanelsTest {
   @Test
   void missingTensorsAreNamed() {
     for (String name : List.of("m.p1.BLinear.weight", "m.p2.weight", "smelt.basis.3")) {
-      List<TestTensor> tensors = new ArrayList<>(TENSORS);
-      tensors.removeIf(tensor -> tensor.name().equals(name));
-      assertThatThrownBy(() -> read(LIST, tensors, FactoredTensor::of))
+      assertThatThrownBy(() -> model().without(name).read(FactoredTensor::of))
           .isInstanceOf(NotFoundException.class)
           .hasMessageContaining("'" + name + "'");
     }

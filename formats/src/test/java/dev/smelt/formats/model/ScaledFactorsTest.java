@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.smelt.formats.BadInputException;
-import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.ModelConfig;
@@ -16,14 +15,9 @@ import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UnsupportedException;
-import dev.smelt.formats.testing.TestCheckpoints;
 import dev.smelt.formats.testing.TestTensor;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -62,80 +56,68 @@ class ScaledFactorsTest {
     return new TestTensor(name, DType.I8, shape, bytes);
   }
 
-  private <T> T read(String dtype, List<TestTensor> tensors, Function<Checkpoint, T> reader) {
-    String config = LIST.replace("DTYPE", dtype);
-    Path folder = TestCheckpoints.folder(temp.resolve("m"), config, tensors);
-    try (Checkpoint checkpoint = Checkpoint.open(folder)) {
-      return reader.apply(checkpoint);
-    }
+  private StoredModel model() {
+    return model("");
   }
 
-  private static List<TestTensor> with(TestTensor... others) {
-    Map<String, TestTensor> tensors = new LinkedHashMap<>();
-    TENSORS.forEach(tensor -> tensors.put(tensor.name(), tensor));
-    List.of(others).forEach(tensor -> tensors.put(tensor.name(), tensor));
-    return new ArrayList<>(tensors.values());
-  }
-
-  private static List<TestTensor> without(String name) {
-    List<TestTensor> tensors = with();
-    tensors.removeIf(tensor -> tensor.name().equals(name));
-    return tensors;
+  /**
+   * @param dtype of the model, as its config has it
+   */
+  private StoredModel model(String dtype) {
+    return new StoredModel(temp, LIST.replace("DTYPE", dtype), TENSORS);
   }
 
   @Test
   void valuesAreIntegersTimesTheScaleOfTheirRow() {
-    read(
-        "",
-        TENSORS,
-        checkpoint -> {
-          TensorView a = LowRank.factor(checkpoint, "m.ALinear.weight");
-          assertThat(a.toDoubles()).containsExactly(63.5, -63.5, 0, 0, -256, 128);
-          assertThat(a.toFloats()).containsExactly(63.5f, -63.5f, 0, 0, -256, 128);
-          double[] part = new double[3];
-          a.read(1, 3, part);
-          assertThat(part).containsExactly(-63.5, 0, 0);
-          assertThat(a.firstNonFinite()).isEmpty();
-          assertThat(a.holdsReals()).isTrue();
-          assertThat(a.dtype()).isEqualTo(DType.I8);
-          assertThat(a.info().bytes()).isEqualTo(6);
-          assertThat(a.storedBytes()).isEqualTo(18);
-          assertThat(a.stored().stream().map(TensorView::name))
-              .containsExactly("m.ALinear.weight", "m.ALinear.weight_scale");
-          assertThat(a.reshaped(Shape.of(3, 1, 2)).toDoubles()).containsExactly(a.toDoubles());
-          assertThatThrownBy(() -> a.reshaped(Shape.of(2, 3)))
-              .isInstanceOf(IllegalArgumentException.class);
-          double scale = 0.1f;
-          assertThat(LowRank.factor(checkpoint, "m.BLinear.weight").toDoubles())
-              .containsExactly(1, 2, 3 * scale, 4 * scale);
-          assertThat(LowRank.find(checkpoint, "smelt.basis.3").orElseThrow().toDoubles())
-              .containsExactly(10, 5);
-          assertThat(LowRank.find(checkpoint, "smelt.basis.4")).isEmpty();
-          return true;
-        });
+    model()
+        .read(
+            checkpoint -> {
+              TensorView a = LowRank.factor(checkpoint, "m.ALinear.weight");
+              assertThat(a.toDoubles()).containsExactly(63.5, -63.5, 0, 0, -256, 128);
+              assertThat(a.toFloats()).containsExactly(63.5f, -63.5f, 0, 0, -256, 128);
+              double[] part = new double[3];
+              a.read(1, 3, part);
+              assertThat(part).containsExactly(-63.5, 0, 0);
+              assertThat(a.firstNonFinite()).isEmpty();
+              assertThat(a.holdsReals()).isTrue();
+              assertThat(a.dtype()).isEqualTo(DType.I8);
+              assertThat(a.info().bytes()).isEqualTo(6);
+              assertThat(a.storedBytes()).isEqualTo(18);
+              assertThat(a.stored().stream().map(TensorView::name))
+                  .containsExactly("m.ALinear.weight", "m.ALinear.weight_scale");
+              assertThat(a.reshaped(Shape.of(3, 1, 2)).toDoubles()).containsExactly(a.toDoubles());
+              assertThatThrownBy(() -> a.reshaped(Shape.of(2, 3)))
+                  .isInstanceOf(IllegalArgumentException.class);
+              double scale = 0.1f;
+              assertThat(LowRank.factor(checkpoint, "m.BLinear.weight").toDoubles())
+                  .containsExactly(1, 2, 3 * scale, 4 * scale);
+              assertThat(LowRank.find(checkpoint, "smelt.basis.3").orElseThrow().toDoubles())
+                  .containsExactly(10, 5);
+              assertThat(LowRank.find(checkpoint, "smelt.basis.4")).isEmpty();
+              return true;
+            });
   }
 
   /** Without their scales they are no numbers. */
   @Test
   void integersAloneAreNotRead() {
-    read(
-        "",
-        TENSORS,
-        checkpoint -> {
-          TensorView raw = checkpoint.tensor("m.ALinear.weight");
-          assertThat(raw.holdsReals()).isFalse();
-          assertThatThrownBy(raw::toDoubles).isInstanceOf(UnsupportedException.class);
-          TensorView scaled = LowRank.factor(checkpoint, "m.ALinear.weight");
-          assertThat(raw.sameBits(scaled)).isFalse();
-          assertThat(scaled.sameBits(scaled)).isTrue();
-          assertThat(raw.sameBits(raw)).isTrue();
-          return true;
-        });
+    model()
+        .read(
+            checkpoint -> {
+              TensorView raw = checkpoint.tensor("m.ALinear.weight");
+              assertThat(raw.holdsReals()).isFalse();
+              assertThatThrownBy(raw::toDoubles).isInstanceOf(UnsupportedException.class);
+              TensorView scaled = LowRank.factor(checkpoint, "m.ALinear.weight");
+              assertThat(raw.sameBits(scaled)).isFalse();
+              assertThat(scaled.sameBits(scaled)).isTrue();
+              assertThat(raw.sameBits(raw)).isTrue();
+              return true;
+            });
   }
 
   @Test
   void scalesAreAmongTheTensorsOfAMatrix() {
-    assertThat(names(FactoredTensor::tensors))
+    assertThat(model().names(FactoredTensor::tensors))
         .containsExactly(
             List.of(
                 "m.ALinear.weight",
@@ -144,19 +126,10 @@ class ScaledFactorsTest {
                 "m.BLinear.weight_scale"),
             List.of("smelt.basis.3", "smelt.basis.3_scale", "n.BLinear.weight"),
             List.of("smelt.basis.3", "smelt.basis.3_scale", "o.BLinear.weight"));
-    assertThat(names(FactoredTensor::ownTensors).getLast()).containsExactly("o.BLinear.weight");
-    assertThat(names(tensor -> tensor.bases()).getLast())
+    assertThat(model().names(FactoredTensor::ownTensors).getLast())
+        .containsExactly("o.BLinear.weight");
+    assertThat(model().names(tensor -> tensor.bases()).getLast())
         .containsExactly("smelt.basis.3", "smelt.basis.3_scale");
-  }
-
-  private List<List<String>> names(Function<FactoredTensor, List<TensorView>> part) {
-    return read(
-        "",
-        TENSORS,
-        checkpoint ->
-            FactoredTensor.of(checkpoint).stream()
-                .map(tensor -> part.apply(tensor).stream().map(TensorView::name).toList())
-                .toList());
   }
 
   /** Integers count as what the config names; a factor of floats may be wider. */
@@ -171,20 +144,13 @@ class ScaledFactorsTest {
     "'\"torch_dtype\": null,', F32 F32 F32"
   })
   void theDenseTensorHasTheTypeOfTheModel(String dtype, String expected) {
-    List<String> found =
-        read(
-            dtype,
-            TENSORS,
-            checkpoint ->
-                FactoredTensor.of(checkpoint).stream()
-                    .map(tensor -> tensor.info().dtype().label())
-                    .toList());
+    List<String> found = model(dtype).each(tensor -> tensor.info().dtype().label());
     assertThat(String.join(" ", found)).isEqualTo(expected);
   }
 
   private void assertRefused(
-      Class<? extends BadInputException> type, List<TestTensor> tensors, String... message) {
-    assertThatThrownBy(() -> read("", tensors, FactoredTensor::of))
+      Class<? extends BadInputException> type, StoredModel model, String... message) {
+    assertThatThrownBy(() -> model.read(FactoredTensor::of))
         .isInstanceOf(type)
         .hasMessageContainingAll(message);
   }
@@ -192,7 +158,8 @@ class ScaledFactorsTest {
   @Test
   void missingScalesAreNamed() {
     for (String name : List.of("m.ALinear.weight_scale", "smelt.basis.3_scale")) {
-      assertRefused(NotFoundException.class, without(name), "expected '" + name + "' F32 [");
+      assertRefused(
+          NotFoundException.class, model().without(name), "expected '" + name + "' F32 [");
     }
   }
 
@@ -202,14 +169,17 @@ class ScaledFactorsTest {
     String where = "|" + name + "]";
     assertRefused(
         CorruptException.class,
-        with(f32(name, Shape.of(2), 1, 2)),
+        model().with(f32(name, Shape.of(2), 1, 2)),
         where,
         "expected F32 [2,1], found F32 [2]");
-    assertRefused(CorruptException.class, with(f32(name, Shape.of(1, 2), 1, 2)), where);
-    assertRefused(CorruptException.class, with(f32(name, Shape.of(3, 1), 1, 2, 3)), where);
+    assertRefused(CorruptException.class, model().with(f32(name, Shape.of(1, 2), 1, 2)), where);
+    assertRefused(CorruptException.class, model().with(f32(name, Shape.of(3, 1), 1, 2, 3)), where);
     assertRefused(
-        CorruptException.class, with(f64(name, Shape.of(2, 1), 1, 2)), where, "found F64 [2,1]");
-    assertRefused(CorruptException.class, with(bf16(name, Shape.of(2, 1), 1, 2)), where);
+        CorruptException.class,
+        model().with(f64(name, Shape.of(2, 1), 1, 2)),
+        where,
+        "found F64 [2,1]");
+    assertRefused(CorruptException.class, model().with(bf16(name, Shape.of(2, 1), 1, 2)), where);
   }
 
   @Test
@@ -218,13 +188,13 @@ class ScaledFactorsTest {
     for (float none : new float[] {Float.NaN, Float.POSITIVE_INFINITY}) {
       assertRefused(
           NonFiniteException.class,
-          with(f32(name, Shape.of(2, 1), 1, none)),
+          model().with(f32(name, Shape.of(2, 1), 1, none)),
           "|" + name + "]",
           "found " + none + " for row 1");
     }
     assertRefused(
         CorruptException.class,
-        with(f32(name, Shape.of(2, 1), -1, 1)),
+        model().with(f32(name, Shape.of(2, 1), -1, 1)),
         "|" + name + "]",
         "found -1.0 for row 0");
   }
@@ -234,12 +204,12 @@ class ScaledFactorsTest {
     String name = "n.BLinear.weight_scale";
     assertRefused(
         CorruptException.class,
-        with(f32(name, Shape.of(1, 1), 1)),
+        model().with(f32(name, Shape.of(1, 1), 1)),
         "|" + name + "]",
         "expected none beside BF16 factors");
     assertRefused(
         CorruptException.class,
-        with(f32("smelt.basis.3", Shape.of(2, 1), 1, 2)),
+        model().with(f32("smelt.basis.3", Shape.of(2, 1), 1, 2)),
         "|smelt.basis.3_scale]",
         "expected none beside F32 factors");
   }
@@ -248,12 +218,12 @@ class ScaledFactorsTest {
   void scalesOfNoBasisAreRefused() {
     assertRefused(
         CorruptException.class,
-        with(f32("smelt.basis.4_scale", Shape.of(2, 1), 1, 2)),
+        model().with(f32("smelt.basis.4_scale", Shape.of(2, 1), 1, 2)),
         "|smelt.basis.4_scale]",
         "names it");
     assertRefused(
         CorruptException.class,
-        with(f32("smelt.basis.3_scale_scale", Shape.of(2, 1), 1, 2)),
+        model().with(f32("smelt.basis.3_scale_scale", Shape.of(2, 1), 1, 2)),
         "expected smelt.basis.<number>");
   }
 
@@ -261,12 +231,12 @@ class ScaledFactorsTest {
   void integersWithoutRowsAreRefused() {
     assertRefused(
         CorruptException.class,
-        with(i8("m.ALinear.weight", Shape.of(), 1)),
+        model().with(i8("m.ALinear.weight", Shape.of(), 1)),
         "|m.ALinear.weight]",
         "found []");
     assertRefused(
         CorruptException.class,
-        with(i8("m.ALinear.weight", Shape.of(0, 2))),
+        model().with(i8("m.ALinear.weight", Shape.of(0, 2))),
         "|m.ALinear.weight]",
         "found [0,2]");
   }
@@ -277,7 +247,7 @@ class ScaledFactorsTest {
     byte[] bytes = new byte[6];
     assertRefused(
         CorruptException.class,
-        with(new TestTensor("o.BLinear.weight", DType.U8, Shape.of(1, 6), bytes)),
+        model().with(new TestTensor("o.BLinear.weight", DType.U8, Shape.of(1, 6), bytes)),
         "|o]",
         "and U8 [1,6]");
   }

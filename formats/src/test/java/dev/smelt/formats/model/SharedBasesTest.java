@@ -12,19 +12,15 @@ import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.Shape;
-import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UnsupportedException;
 import dev.smelt.formats.model.LowRank.Entry;
 import dev.smelt.formats.model.LowRank.Module;
-import dev.smelt.formats.testing.TestCheckpoints;
 import dev.smelt.formats.testing.TestTensor;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
-import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -54,11 +50,8 @@ class SharedBasesTest {
 
   @TempDir Path temp;
 
-  private <T> T read(String config, List<TestTensor> tensors, Function<Checkpoint, T> reader) {
-    Path folder = TestCheckpoints.folder(temp.resolve("m"), config, tensors);
-    try (Checkpoint checkpoint = Checkpoint.open(folder)) {
-      return reader.apply(checkpoint);
-    }
+  private StoredModel model() {
+    return new StoredModel(temp, LIST, TENSORS);
   }
 
   private static LowRank listed() {
@@ -68,13 +61,6 @@ class SharedBasesTest {
     modules.put("t", new Module(1, true, new Sharing.OfB(new Basis(12))));
     modules.put("u", new Module(1, false, new Sharing.OfB(new Basis(12))));
     return new LowRank(modules);
-  }
-
-  private static List<TestTensor> with(TestTensor... others) {
-    Map<String, TestTensor> tensors = new LinkedHashMap<>();
-    TENSORS.forEach(tensor -> tensors.put(tensor.name(), tensor));
-    List.of(others).forEach(tensor -> tensors.put(tensor.name(), tensor));
-    return new ArrayList<>(tensors.values());
   }
 
   @Test
@@ -91,7 +77,7 @@ class SharedBasesTest {
 
   @Test
   void theListIsUnderstood() {
-    LowRank found = read(LIST, TENSORS, LowRank::of);
+    LowRank found = model().read(LowRank::of);
     assertThat(found).isEqualTo(listed());
     assertThat(found.bases())
         .containsExactly(
@@ -102,15 +88,9 @@ class SharedBasesTest {
   @Test
   void theListIsWrittenAsItIsRead() {
     ModelConfig described = listed().describe(ModelConfig.parse("{}"), "plain");
-    assertThat(described.get("low_rank_modules"))
-        .isEqualTo(ModelConfig.parse(LIST).get("low_rank_modules"));
     assertThat(described.get("truncation_ranks"))
         .isEqualTo(ModelConfig.parse("{\"r\": {\"m\": 2, \"n\": 2, \"t\": 1, \"u\": 1}}").get("r"));
-    byte[] bytes = TestCheckpoints.safetensors(TENSORS, listed().headerMetadata());
-    Path file = TestCheckpoints.write(temp.resolve("w.safetensors"), bytes);
-    try (Checkpoint checkpoint = Checkpoint.open(file)) {
-      assertThat(LowRank.of(checkpoint)).isEqualTo(listed());
-    }
+    model().assertIsWrittenOf(listed());
   }
 
   @ParameterizedTest
@@ -134,7 +114,7 @@ class SharedBasesTest {
       })
   void malformedSharingIsRefused(String modules, String message) {
     String config = "{'low_rank_modules': {" + modules + "}}";
-    assertThatThrownBy(() -> read(config.replace('\'', '"'), TENSORS, LowRank::of))
+    assertThatThrownBy(() -> model().listed(config.replace('\'', '"')).read(LowRank::of))
         .isInstanceOf(CorruptException.class)
         .hasMessageContainingAll("config.json", message);
   }
@@ -147,26 +127,26 @@ class SharedBasesTest {
            {"name": "q", "rows": [0, 4, 4, 1], "rank": 1},
            {"name": "k", "rows": [4, 4, 4, 1]}], "B": "smelt.basis.0"}}}
         """;
-    assertThatThrownBy(() -> read(config, TENSORS, LowRank::of))
+    assertThatThrownBy(() -> model().listed(config).read(LowRank::of))
         .isInstanceOf(UnsupportedException.class)
         .hasMessageContaining("found 'B'");
   }
 
   @Test
   void aBasisIsInEveryTensorMadeOfIt() {
-    assertThat(names(FactoredTensor::tensors))
+    assertThat(model().names(FactoredTensor::tensors))
         .containsExactly(
             List.of("smelt.basis.0", "m.BLinear.weight"),
             List.of("smelt.basis.0", "n.BLinear.weight"),
             List.of("t.ALinear.weight", "smelt.basis.12"),
             List.of("u.ALinear.weight", "smelt.basis.12"));
-    assertThat(names(FactoredTensor::ownTensors))
+    assertThat(model().names(FactoredTensor::ownTensors))
         .containsExactly(
             List.of("m.BLinear.weight"),
             List.of("n.BLinear.weight"),
             List.of("t.ALinear.weight"),
             List.of("u.ALinear.weight"));
-    assertThat(names(tensor -> tensor.bases()))
+    assertThat(model().names(tensor -> tensor.bases()))
         .containsExactly(
             List.of("smelt.basis.0"),
             List.of("smelt.basis.0"),
@@ -174,28 +154,10 @@ class SharedBasesTest {
             List.of("smelt.basis.12"));
   }
 
-  private List<List<String>> names(Function<FactoredTensor, List<TensorView>> part) {
-    return read(
-        LIST,
-        TENSORS,
-        checkpoint ->
-            FactoredTensor.of(checkpoint).stream()
-                .map(tensor -> part.apply(tensor).stream().map(TensorView::name).toList())
-                .toList());
-  }
-
   /** m has coefficients of 16 bits and a basis of 32, t a transposed matrix. */
   @Test
   void theDenseTensorHasTheWiderType() {
-    List<String> infos =
-        read(
-            LIST,
-            TENSORS,
-            c ->
-                FactoredTensor.of(c).stream()
-                    .map(t -> t.info().name() + " " + t.info().dtype() + " " + t.info().shape())
-                    .toList());
-    assertThat(infos)
+    assertThat(model().infos())
         .containsExactly(
             "m.weight " + DType.F32 + " [3,2]",
             "n.weight " + DType.F32 + " [3,5]",
@@ -203,8 +165,8 @@ class SharedBasesTest {
             "u.weight " + DType.F32 + " [3,4]");
   }
 
-  private void assertCorrupt(List<TestTensor> tensors, String... message) {
-    assertThatThrownBy(() -> read(LIST, tensors, FactoredTensor::of))
+  private void assertCorrupt(TestTensor other, String... message) {
+    assertThatThrownBy(() -> model().with(other).read(FactoredTensor::of))
         .isInstanceOf(CorruptException.class)
         .hasMessageContainingAll(message);
   }
@@ -212,48 +174,45 @@ class SharedBasesTest {
   @Test
   void aBasisOfAnotherShapeIsRefused() {
     assertCorrupt(
-        with(f32("smelt.basis.0", Shape.of(2, 3), 1, 2, 3, 4, 5, 6)),
+        f32("smelt.basis.0", Shape.of(2, 3), 1, 2, 3, 4, 5, 6),
         "|m]",
         "[out,2] and [2,in], found F32 [2,3] in smelt.basis.0");
-    assertCorrupt(
-        with(f32("smelt.basis.12", Shape.of(4), 1, 2, 3, 4)), "F32 [4] in smelt.basis.12");
-    assertCorrupt(with(f32("n.BLinear.weight", Shape.of(1, 2), 1, 2)), "|n]", "F32 [1,2]");
+    assertCorrupt(f32("smelt.basis.12", Shape.of(4), 1, 2, 3, 4), "F32 [4] in smelt.basis.12");
+    assertCorrupt(f32("n.BLinear.weight", Shape.of(1, 2), 1, 2), "|n]", "F32 [1,2]");
   }
 
   @Test
   void aFactorOfItsOwnBesideTheBasisIsRefused() {
     assertCorrupt(
-        with(f32("m.ALinear.weight", Shape.of(3, 2), 1, 2, 3, 4, 5, 6)),
+        f32("m.ALinear.weight", Shape.of(3, 2), 1, 2, 3, 4, 5, 6),
         "|m.ALinear.weight]",
         "expected only smelt.basis.0");
-    assertCorrupt(with(f32("u.BLinear.weight", Shape.of(1, 4), 1, 2, 3, 4)), "|u.BLinear.weight]");
+    assertCorrupt(f32("u.BLinear.weight", Shape.of(1, 4), 1, 2, 3, 4), "|u.BLinear.weight]");
   }
 
   @Test
   void aMissingBasisIsNamed() {
-    List<TestTensor> tensors = with();
-    tensors.removeIf(tensor -> tensor.name().equals("smelt.basis.12"));
-    assertThatThrownBy(() -> read(LIST, tensors, FactoredTensor::of))
+    assertThatThrownBy(() -> model().without("smelt.basis.12").read(FactoredTensor::of))
         .isInstanceOf(NotFoundException.class)
         .hasMessageContainingAll("basis missing", "'smelt.basis.12' for t, u");
   }
 
   @Test
   void aBasisThatNoModuleUsesIsRefused() {
-    assertCorrupt(with(f32("smelt.basis.1", Shape.of(1), 1)), "|smelt.basis.1]", "names it");
-    assertCorrupt(with(f32("smelt.basis.00", Shape.of(1), 1)), "expected smelt.basis.<number>");
-    assertCorrupt(with(f32("smelt.basis.0.weight", Shape.of(1), 1)), "smelt.basis.<number>");
-    assertThatThrownBy(() -> read("{}", TENSORS, FactoredTensor::of))
+    assertCorrupt(f32("smelt.basis.1", Shape.of(1), 1), "|smelt.basis.1]", "names it");
+    assertCorrupt(f32("smelt.basis.00", Shape.of(1), 1), "expected smelt.basis.<number>");
+    assertCorrupt(f32("smelt.basis.0.weight", Shape.of(1), 1), "smelt.basis.<number>");
+    assertThatThrownBy(() -> model().listed("{}").read(FactoredTensor::of))
         .isInstanceOf(CorruptException.class)
         .hasMessageContaining("|smelt.basis.0]");
   }
 
   @Test
   void noSuchCheckpointIsDense() {
-    assertThatThrownBy(() -> read(LIST, TENSORS, SharedBasesTest::requireDense))
+    assertThatThrownBy(() -> model().read(SharedBasesTest::requireDense))
         .isInstanceOf(MismatchException.class)
         .hasMessageContaining("smelt expand");
-    assertThatThrownBy(() -> read("{}", TENSORS, SharedBasesTest::requireDense))
+    assertThatThrownBy(() -> model().listed("{}").read(SharedBasesTest::requireDense))
         .isInstanceOf(CorruptException.class)
         .hasMessageContaining("|smelt.basis.0]");
   }

@@ -2,6 +2,8 @@ package dev.smelt.formats.testing;
 
 import dev.smelt.formats.DType;
 import dev.smelt.formats.Shape;
+import dev.smelt.formats.TensorView;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
@@ -16,6 +18,12 @@ public final class TestTensors {
   private static final double WEIGHT_SCALE = 0.02;
 
   private TestTensors() {}
+
+  /** A copy of a stored tensor. */
+  public static TestTensor of(TensorView view) {
+    byte[] bytes = view.segment().toArray(ValueLayout.JAVA_BYTE);
+    return new TestTensor(view.name(), view.dtype(), view.shape(), bytes);
+  }
 
   /** An F32 tensor of these values, row-major. */
   public static TestTensor f32(String name, Shape shape, float... values) {

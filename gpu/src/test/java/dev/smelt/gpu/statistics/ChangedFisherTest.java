@@ -1,10 +1,7 @@
 package dev.smelt.gpu.statistics;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
 import dev.smelt.gpu.TestData;
 import dev.smelt.gpu.data.Example;
-import dev.smelt.gpu.plain.PlainFisher;
 import dev.smelt.gpu.plain.Shared;
 import dev.smelt.gpu.plain.TinyEncoders;
 import dev.smelt.gpu.plain.TinyModel;
@@ -20,9 +17,6 @@ import org.junit.jupiter.api.io.TempDir;
 /** Statistics of a matrix and of factors that change it: each has its own. */
 class ChangedFisherTest {
 
-  /** Norms below this share of the largest are rounding, as of a key's bias. */
-  private static final double NEGLIGIBLE = 1e-9;
-
   private static final List<Example> WINDOWS = TestData.windows(5, 1, 7);
   private static final String TABLE = "transformer.wte";
   private static final String FIRST = "transformer.h.0.mlp.c_fc";
@@ -36,18 +30,7 @@ class ChangedFisherTest {
   }
 
   private void assertDifferences(Shared shared, List<Example> examples) {
-    TinyModel stored = shared.stored();
-    Map<String, double[]> expected = PlainFisher.empirical(stored, shared::dense, examples);
-    double largest = expected.values().stream().mapToDouble(Differences::norm).max().orElseThrow();
-    for (int batch : new int[] {1, examples.size()}) {
-      Map<String, double[]> found =
-          Differences.estimate(folder, stored, examples, batch, EnumSet.of(Statistic.DIAG));
-      assertThat(found).hasSameSizeAs(expected);
-      expected.forEach(
-          (name, values) ->
-              Differences.assertClose(
-                  name, Differences.get(found, "diag/" + name), values, NEGLIGIBLE * largest));
-    }
+    var _ = Differences.assertDiagonal(folder, shared.stored(), shared::dense, examples);
   }
 
   @Test

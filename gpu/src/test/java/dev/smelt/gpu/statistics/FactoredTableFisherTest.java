@@ -1,7 +1,5 @@
 package dev.smelt.gpu.statistics;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
 import dev.smelt.gpu.TestData;
 import dev.smelt.gpu.data.Example;
 import dev.smelt.gpu.plain.Compressed;
@@ -20,9 +18,6 @@ import org.junit.jupiter.api.io.TempDir;
 /** Statistics of embeddings that are stored as factors. */
 class FactoredTableFisherTest {
 
-  /** Norms below this share of the largest are rounding, as of a key's bias. */
-  private static final double NEGLIGIBLE = 1e-9;
-
   private static final List<Example> WINDOWS = TestData.windows(5, 1, 7);
   private static final int VOCABULARY = TinyModels.VOCABULARY;
   private static final int WIDTH = 8;
@@ -33,18 +28,7 @@ class FactoredTableFisherTest {
 
   private void assertDifferences(TinyModel dense, List<Example> examples, String... tables) {
     Compressed factors = Compressed.factors(dense, tables);
-    TinyModel stored = factors.stored();
-    Map<String, double[]> expected = PlainFisher.empirical(stored, factors::dense, examples);
-    double largest = expected.values().stream().mapToDouble(Differences::norm).max().orElseThrow();
-    for (int batch : new int[] {1, examples.size()}) {
-      Map<String, double[]> found =
-          Differences.estimate(folder, stored, examples, batch, EnumSet.of(Statistic.DIAG));
-      assertThat(found).hasSameSizeAs(expected);
-      expected.forEach(
-          (name, values) ->
-              Differences.assertClose(
-                  name, Differences.get(found, "diag/" + name), values, NEGLIGIBLE * largest));
-    }
+    var _ = Differences.assertDiagonal(folder, factors.stored(), factors::dense, examples);
   }
 
   @Test
@@ -67,31 +51,11 @@ class FactoredTableFisherTest {
     Map<String, double[]> found =
         Differences.estimate(
             folder, stored, WINDOWS, 2, EnumSet.of(Statistic.ROWS, Statistic.COLS));
-    assertLines(found, diagonal, TABLE + ".ALinear.weight", RANK, false);
-    assertLines(found, diagonal, TABLE + ".BLinear.weight", WIDTH, false);
+    Differences.assertLines(found, diagonal, TABLE + ".ALinear.weight", RANK, false);
+    Differences.assertLines(found, diagonal, TABLE + ".BLinear.weight", WIDTH, false);
     // The positions' B multiplies from the right only: its stored rows are inputs.
-    assertLines(found, diagonal, "transformer.wpe.BLinear.weight", WIDTH, true);
-    assertLines(found, diagonal, "transformer.wpe.ALinear.weight", RANK, false);
-  }
-
-  private static void assertLines(
-      Map<String, double[]> found,
-      Map<String, double[]> diagonal,
-      String name,
-      int columns,
-      boolean turned) {
-    double[] values = Differences.get(diagonal, name);
-    double[] ofRows = new double[values.length / columns];
-    double[] ofColumns = new double[columns];
-    for (int i = 0; i < values.length; i++) {
-      ofRows[i / columns] += values[i];
-      ofColumns[i % columns] += values[i];
-    }
-    String module = name.substring(0, name.length() - ".weight".length());
-    Differences.assertClose(
-        name, Differences.get(found, "rows/" + module), turned ? ofColumns : ofRows, 0);
-    Differences.assertClose(
-        name, Differences.get(found, "cols/" + module), turned ? ofRows : ofColumns, 0);
+    Differences.assertLines(found, diagonal, "transformer.wpe.BLinear.weight", WIDTH, true);
+    Differences.assertLines(found, diagonal, "transformer.wpe.ALinear.weight", RANK, false);
   }
 
   /** dA = dW Bᵀ and dB = Aᵀ dW, for the mean gradient dW of the table they make. */

@@ -1,11 +1,8 @@
 package dev.smelt.gpu.statistics;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
 import dev.smelt.gpu.TestData;
 import dev.smelt.gpu.data.Example;
 import dev.smelt.gpu.plain.Cut;
-import dev.smelt.gpu.plain.PlainFisher;
 import dev.smelt.gpu.plain.TinyModel;
 import dev.smelt.gpu.plain.TinyModels;
 import java.nio.file.Path;
@@ -18,9 +15,6 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Statistics of matrices in parts, which may share bases. */
 class PanelsFisherTest {
-
-  /** Norms below this share of the largest are rounding, as of a key's bias. */
-  private static final double NEGLIGIBLE = 1e-9;
 
   private static final List<Example> WINDOWS = TestData.windows(5, 1, 7);
   private static final int RANK = 3;
@@ -41,17 +35,8 @@ class PanelsFisherTest {
   @Test
   void agreesWithDifferences() {
     TinyModel stored = cut().stored();
-    Map<String, double[]> expected = PlainFisher.empirical(stored, cut()::dense, WINDOWS);
-    double largest = expected.values().stream().mapToDouble(Differences::norm).max().orElseThrow();
-    for (int batch : new int[] {1, WINDOWS.size()}) {
-      Map<String, double[]> found =
-          Differences.estimate(folder, stored, WINDOWS, batch, EnumSet.of(Statistic.DIAG));
-      assertThat(found).hasSameSizeAs(expected);
-      expected.forEach(
-          (name, values) ->
-              Differences.assertClose(
-                  name, Differences.get(found, "diag/" + name), values, NEGLIGIBLE * largest));
-    }
+    Map<String, double[]> expected =
+        Differences.assertDiagonal(folder, stored, cut()::dense, WINDOWS);
     assertLines(stored, expected);
   }
 
@@ -61,17 +46,8 @@ class PanelsFisherTest {
             folder, stored, WINDOWS, 2, EnumSet.of(Statistic.ROWS, Statistic.COLS));
     for (String name :
         List.of("smelt.basis.0", "smelt.basis.3", "smelt.basis.1", C_PROJ + ".p0.BLinear.weight")) {
-      double[] values = Differences.get(diagonal, name);
       int columns = (int) stored.tensor(name).shape().size(1);
-      double[] ofRows = new double[values.length / columns];
-      double[] ofColumns = new double[columns];
-      for (int i = 0; i < values.length; i++) {
-        ofRows[i / columns] += values[i];
-        ofColumns[i % columns] += values[i];
-      }
-      String module = name.replaceFirst("\\.weight$", "");
-      Differences.assertClose(name, Differences.get(found, "rows/" + module), ofRows, 0);
-      Differences.assertClose(name, Differences.get(found, "cols/" + module), ofColumns, 0);
+      Differences.assertLines(found, diagonal, name, columns, false);
     }
   }
 

@@ -1,7 +1,5 @@
 package dev.smelt.gpu.statistics;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
 import dev.smelt.gpu.TestData;
 import dev.smelt.gpu.data.Example;
 import dev.smelt.gpu.plain.PlainFisher;
@@ -19,9 +17,6 @@ import org.junit.jupiter.api.io.TempDir;
 /** Statistics of factors that several modules share: gradients of all uses add up first. */
 class SharedFisherTest {
 
-  /** Norms below this share of the largest are rounding, as of a key's bias. */
-  private static final double NEGLIGIBLE = 1e-9;
-
   private static final List<Example> WINDOWS = TestData.windows(5, 1, 7);
   private static final int RANK = 3;
 
@@ -36,18 +31,7 @@ class SharedFisherTest {
   }
 
   private void assertDifferences(Shared shared, List<Example> examples) {
-    TinyModel stored = shared.stored();
-    Map<String, double[]> expected = PlainFisher.empirical(stored, shared::dense, examples);
-    double largest = expected.values().stream().mapToDouble(Differences::norm).max().orElseThrow();
-    for (int batch : new int[] {1, examples.size()}) {
-      Map<String, double[]> found =
-          Differences.estimate(folder, stored, examples, batch, EnumSet.of(Statistic.DIAG));
-      assertThat(found).hasSameSizeAs(expected);
-      expected.forEach(
-          (name, values) ->
-              Differences.assertClose(
-                  name, Differences.get(found, "diag/" + name), values, NEGLIGIBLE * largest));
-    }
+    var _ = Differences.assertDiagonal(folder, shared.stored(), shared::dense, examples);
   }
 
   @Test
@@ -70,16 +54,8 @@ class SharedFisherTest {
         Differences.estimate(
             folder, stored, WINDOWS, 2, EnumSet.of(Statistic.ROWS, Statistic.COLS));
     for (String name : List.of("smelt.basis.0", "smelt.basis.1", "smelt.basis.2")) {
-      double[] values = Differences.get(diagonal, name);
-      int columns = name.endsWith("1") ? values.length / RANK : RANK;
-      double[] ofRows = new double[values.length / columns];
-      double[] ofColumns = new double[columns];
-      for (int i = 0; i < values.length; i++) {
-        ofRows[i / columns] += values[i];
-        ofColumns[i % columns] += values[i];
-      }
-      Differences.assertClose(name, Differences.get(found, "rows/" + name), ofRows, 0);
-      Differences.assertClose(name, Differences.get(found, "cols/" + name), ofColumns, 0);
+      int columns = (int) stored.tensor(name).shape().size(1);
+      Differences.assertLines(found, diagonal, name, columns, false);
     }
   }
 
