@@ -7,7 +7,6 @@ import dev.smelt.compress.metric.MetricSpec;
 import dev.smelt.compress.metric.PlainMetric;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.manifest.ContentHash;
-import dev.smelt.formats.manifest.Hashing;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.formats.manifest.TensorRecord;
 import dev.smelt.formats.model.LowRank;
@@ -101,15 +100,9 @@ public final class CertificateChecks {
       then.compute(new PlainMetric(), plain);
       return;
     }
-    Check used =
-        Check.equal(
-            "statistics sha256",
-            statistics.get().toString(),
-            statisticsHash(manifest),
-            Hashing.sha256(statistics.get()));
-    checks.add(used);
-    if (!used.ok()) {
-      notes.add("weighted errors were not computed again: these are not the statistics used");
+    List<String> named = StatisticsChecks.hashes(manifest);
+    List<String> expected = named.isEmpty() ? List.of("none") : named;
+    if (!StatisticsChecks.areUsed(List.of(statistics.get()), expected, checks, notes)) {
       then.compute(new PlainMetric(), false);
       return;
     }
@@ -117,14 +110,6 @@ public final class CertificateChecks {
       then.compute(
           MetricSpec.parse(manifest.parameters(), "parameters").metric(Optional.of(opened)), true);
     }
-  }
-
-  private static String statisticsHash(Manifest manifest) {
-    return manifest.inputs().stream()
-        .filter(input -> input.role().equals("statistics"))
-        .map(Manifest.Input::sha256)
-        .findFirst()
-        .orElse("none");
   }
 
   private static void compare(

@@ -8,7 +8,6 @@ import dev.smelt.compress.sharing.ZooModel;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.UsageException;
-import dev.smelt.formats.manifest.Hashing;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.statistics.Statistics;
@@ -78,11 +77,7 @@ public final class ClusterVerification {
       List<AutoCloseable> opened,
       List<Check> checks,
       List<String> notes) {
-    List<String> expected =
-        manifest.inputs().stream()
-            .filter(input -> input.role().equals("statistics"))
-            .map(Manifest.Input::sha256)
-            .toList();
+    List<String> expected = StatisticsChecks.hashes(manifest);
     if (expected.isEmpty()) {
       throw new CorruptException(
           "manifest without statistics", "inputs", "expected those of the metric", "");
@@ -94,19 +89,10 @@ public final class ClusterVerification {
           "weighted errors were not computed again; give --stats once per model, as they were given");
       return List.of();
     }
-    List<Statistics> found = new ArrayList<>();
-    boolean same = true;
-    for (int i = 0; i < statistics.size(); i++) {
-      Path file = statistics.get(i);
-      Check check =
-          Check.equal("statistics sha256", file.toString(), expected.get(i), Hashing.sha256(file));
-      checks.add(check);
-      same &= check.ok();
-    }
-    if (!same) {
-      notes.add("weighted errors were not computed again: these are not the statistics used");
+    if (!StatisticsChecks.areUsed(statistics, expected, checks, notes)) {
       return List.of();
     }
+    List<Statistics> found = new ArrayList<>();
     for (Path file : statistics) {
       Statistics open = Statistics.open(file);
       opened.add(open);

@@ -55,20 +55,28 @@ public final class FileChecks {
 
   /** Totals agree and every value is finite, unless non-finite values were let through. */
   public static void values(Checkpoint written, Manifest manifest, List<Check> checks) {
-    checks.add(
-        Check.equal("bytes of tensors", "totals", manifest.totals().bytesAfter(), written.bytes()));
-    checks.add(
-        Check.equal(
-            "parameters", "totals", manifest.totals().parametersAfter(), written.parameters()));
-    if (Boolean.TRUE.equals(manifest.parameters().get("allowNonFinite"))) {
-      return;
+    totals(manifest, written.bytes(), written.parameters(), checks);
+    if (!Boolean.TRUE.equals(manifest.parameters().get("allowNonFinite"))) {
+      finite(written, "", checks);
     }
+  }
+
+  static void totals(Manifest manifest, long bytes, long parameters, List<Check> checks) {
+    Manifest.Totals totals = manifest.totals();
+    checks.add(Check.equal("bytes of tensors", "totals", totals.bytesAfter(), bytes));
+    checks.add(Check.equal("parameters", "totals", totals.parametersAfter(), parameters));
+  }
+
+  /**
+   * @param prefix of the tensors' names in the list
+   */
+  static void finite(Checkpoint written, String prefix, List<Check> checks) {
     for (TensorView tensor : written.tensors()) {
       Optional<Long> bad = tensor.firstNonFinite();
       checks.add(
           new Check(
               "finite",
-              tensor.name(),
+              prefix + tensor.name(),
               bad.isEmpty(),
               bad.map(index -> "found a NaN or an infinity at index " + index).orElse("")));
     }

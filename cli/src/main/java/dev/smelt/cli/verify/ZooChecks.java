@@ -2,13 +2,11 @@ package dev.smelt.cli.verify;
 
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CorruptException;
-import dev.smelt.formats.TensorView;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.formats.storage.Storage;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
 
 /** Totals and values of several models that were written together, each file looked at once. */
@@ -51,20 +49,10 @@ public final class ZooChecks {
         try (Checkpoint weights = Checkpoint.open(zoo.resolve(file.name()))) {
           bytes += weights.bytes();
           parameters += weights.parameters();
-          for (TensorView tensor : weights.tensors()) {
-            Optional<Long> bad = tensor.firstNonFinite();
-            checks.add(
-                new Check(
-                    "finite",
-                    file.name() + "|" + tensor.name(),
-                    bad.isEmpty(),
-                    bad.map(index -> "found a NaN or an infinity at index " + index).orElse("")));
-          }
+          FileChecks.finite(weights, file.name() + "|", checks);
         }
       }
     }
-    checks.add(Check.equal("bytes of tensors", "totals", manifest.totals().bytesAfter(), bytes));
-    checks.add(
-        Check.equal("parameters", "totals", manifest.totals().parametersAfter(), parameters));
+    FileChecks.totals(manifest, bytes, parameters, checks);
   }
 }
