@@ -154,7 +154,7 @@ class DeltaJobTest {
 
   @Test
   void aZooSharesOneBase() {
-    Path merged = folder.resolve("mean");
+    Path merged = folder.resolve("mean.v");
     smelt("merge", DRAMA, BASE, "--method", "linear", "-o", merged).done();
     Path zoo = folder.resolve("zoo");
     JsonNode summary =
@@ -178,7 +178,7 @@ class DeltaJobTest {
                 + summary.path("models").get(1).path("bytesAfter").asLong());
     assertThat(zoo.resolve("gpt2-drama/adapter_model.safetensors"))
         .hasSameBinaryContentAs(adapter.resolve("adapter_model.safetensors"));
-    smelt("verify", zoo.resolve("mean"), "--against", merged, "--base", BASE).done();
+    smelt("verify", zoo.resolve("mean.v"), "--against", merged, "--base", BASE).done();
     assertThat(
             smelt("delta", DRAMA, merged, "--base", BASE, "--rank", 2, "-o", zoo, "--overwrite")
                 .done()

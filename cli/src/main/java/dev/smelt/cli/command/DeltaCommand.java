@@ -180,9 +180,7 @@ public final class DeltaCommand extends SmeltCommand {
     Set<String> names = new HashSet<>();
     List<Path> targets = new ArrayList<>();
     for (Path path : paths) {
-      String name =
-          String.valueOf(path.toAbsolutePath().normalize().getFileName())
-              .replaceFirst("\\.[A-Za-z]+$", "");
+      String name = ModelNames.of(path);
       if (!names.add(name)) {
         throw new UsageException(
             "two models named " + name, "give them one by one, each with an output of its own");

@@ -70,17 +70,12 @@ final class ZooMixin {
     List<String> found = new ArrayList<>();
     Set<String> taken = new HashSet<>();
     for (int i = 0; i < paths.size(); i++) {
-      String name = names.isEmpty() ? nameOf(paths.get(i)) : names.get(i);
+      String name = names.isEmpty() ? ModelNames.of(paths.get(i)) : names.get(i);
       if (!taken.add(name)) {
         throw new UsageException("two models named " + name, "give --name once per model");
       }
       found.add(name);
     }
     return found;
-  }
-
-  private static String nameOf(Path path) {
-    return String.valueOf(path.toAbsolutePath().normalize().getFileName())
-        .replaceFirst("\\.(safetensors|bin|pth|pt|th|ckpt)$", "");
   }
 }
