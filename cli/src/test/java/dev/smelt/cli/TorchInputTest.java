@@ -9,9 +9,9 @@ import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.testing.PickleAssembler;
 import dev.smelt.formats.testing.TestCheckpoints;
 import dev.smelt.formats.testing.TestTensor;
+import dev.smelt.formats.testing.TestTensors;
 import dev.smelt.formats.testing.TestTorch;
 import java.io.IOException;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -33,16 +33,7 @@ class TorchInputTest {
     model = folder.resolve("model");
     List<TestTensor> tensors;
     try (Checkpoint checkpoint = Checkpoint.open(DRAMA)) {
-      tensors =
-          checkpoint.tensors().stream()
-              .map(
-                  view ->
-                      new TestTensor(
-                          view.name(),
-                          view.dtype(),
-                          view.shape(),
-                          view.segment().toArray(ValueLayout.JAVA_BYTE)))
-              .toList();
+      tensors = checkpoint.tensors().stream().map(TestTensors::of).toList();
     }
     TestTorch file = TestTorch.of(tensors);
     byte[] pickle = file.wrapped("state_dict", new PickleAssembler().text("epoch").whole(3));
@@ -82,6 +73,38 @@ class TorchInputTest {
     smelt("factorize", model, "--keep", "0.5", "-o", out).done();
     smelt("factorize", DRAMA, "--keep", "0.5", "-o", expected).done();
     assertSameTensors(out, expected);
+  }
+
+  @Test
+  void zoosAndAdaptersTellWhatIsLeftOut() {
+    String note = "left out of " + model + ": epoch";
+    Path scripture = TESTDATA.resolve("gpt2-scripture");
+    Path zoo = folder.resolve("zoo");
+    JsonNode manifest =
+        smelt("cluster", model, scripture, "--max-error", 0.5, "-o", zoo, "--json").json();
+    assertThat(manifest.path("notes").valueStream().map(JsonNode::asString)).containsOnlyOnce(note);
+    // As base, and as one of the models of which it is the base.
+    Path mean = folder.resolve("mean");
+    smelt("merge", DRAMA, scripture, "--method", "linear", "-o", mean).done();
+    manifest =
+        smelt(
+                "cluster",
+                scripture,
+                mean,
+                model,
+                "--base",
+                model,
+                "--max-error",
+                0.5,
+                "-o",
+                folder.resolve("changes"),
+                "--json")
+            .json();
+    assertThat(manifest.path("notes").valueStream().map(JsonNode::asString)).containsOnlyOnce(note);
+    Path adapter = folder.resolve("adapter");
+    manifest =
+        smelt("delta", model, "--base", scripture, "--rank", 2, "-o", adapter, "--json").json();
+    assertThat(manifest.path("notes").toString()).contains(note);
   }
 
   @Test

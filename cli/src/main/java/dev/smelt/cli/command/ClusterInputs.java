@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * What is clustered, opened.
@@ -66,5 +67,10 @@ record ClusterInputs(
 
   List<Checkpoint> checkpoints() {
     return models.stream().map(ZooModel::checkpoint).toList();
+  }
+
+  /** The models, and the base where there is one. */
+  List<Checkpoint> read() {
+    return Stream.concat(checkpoints().stream(), base.stream()).toList();
   }
 }

@@ -63,6 +63,7 @@ record ClusterOutput(boolean isZoo, OutputOptions options, Map<String, Object> p
           new Manifest.ModelRecord(name, inputs.models().get(i).checkpoint().bytes(), own.bytes()));
       notes.addAll(done.models().get(i).notes());
     }
+    notes.addAll(Manifests.leftOut(inputs.read()));
     ZooWriter.Content content = new ZooWriter.Content(common, members);
     try (ZooWriter writer = ZooWriter.create(options, content)) {
       for (TensorView tensor : done.common()) {

@@ -244,6 +244,8 @@ public final class DeltaCommand extends SmeltCommand {
               .statistics()
               .file(i)
               .ifPresent(file -> inputs.add(Manifests.file("statistics", file)));
+          List<String> notes = new ArrayList<>(delta.notes());
+          notes.addAll(Manifests.leftOut(List.of(model)));
           return writer.commit(
               Manifest.of(
                   Version.text(),
@@ -253,7 +255,7 @@ public final class DeltaCommand extends SmeltCommand {
                   new Manifest.Totals(
                       model.bytes(), content.bytes(), model.parameters(), content.parameters()),
                   delta.records(),
-                  delta.notes()));
+                  notes));
         }
       }
     }

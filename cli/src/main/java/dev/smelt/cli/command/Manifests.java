@@ -36,14 +36,19 @@ final class Manifests {
       List<String> notes) {
     Checkpoint before = models.getFirst();
     List<String> allNotes = new ArrayList<>(notes);
-    for (Checkpoint model : models) {
-      if (!model.leftOut().isEmpty()) {
-        allNotes.add("left out of " + model.path() + ": " + String.join(", ", model.leftOut()));
-      }
-    }
+    allNotes.addAll(leftOut(models));
     Totals totals =
         new Totals(before.bytes(), after.bytes(), before.parameters(), after.parameters());
     return Manifest.of(Version.text(), command, parameters, inputs, totals, tensors, allNotes);
+  }
+
+  /** What files of models hold and no output has. */
+  static List<String> leftOut(List<Checkpoint> models) {
+    return models.stream()
+        .filter(model -> !model.leftOut().isEmpty())
+        .map(model -> "left out of " + model.path() + ": " + String.join(", ", model.leftOut()))
+        .distinct()
+        .toList();
   }
 
   static Input model(Checkpoint checkpoint, String sha256) {
