@@ -2,7 +2,9 @@ package dev.smelt.cli;
 
 import dev.smelt.formats.DType;
 import dev.smelt.formats.UsageException;
+import java.util.Arrays;
 import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -21,6 +23,9 @@ public final class Units {
           "Mi", 1L << 20,
           "Gi", 1L << 30,
           "Ti", 1L << 40);
+
+  /** Those that are used most, for messages. */
+  public static final String FLOATS = "f32, bf16, f16, f64, …";
 
   private Units() {}
 
@@ -45,14 +50,25 @@ public final class Units {
    * @throws UsageException when it names no float type
    */
   public static DType floatType(String option, String text) {
-    for (DType type : DType.values()) {
-      boolean named =
-          type.label().equalsIgnoreCase(text) || type.torchName().equalsIgnoreCase(text);
-      if (named && type.isFloat()) {
-        return type;
-      }
-    }
-    throw new UsageException(
-        option + " '" + text + "' is not a floating-point type", "use f32, bf16, f16, f64, …");
+    return floatType(text)
+        .orElseThrow(
+            () ->
+                new UsageException(
+                    option + " '" + text + "' is not a floating-point type",
+                    "use " + FLOATS + (isInt8(text) ? "; int8 is for cluster --factors" : "")));
+  }
+
+  /** Likewise; empty when it names no float type. */
+  public static Optional<DType> floatType(String text) {
+    return Arrays.stream(DType.values())
+        .filter(DType::isFloat)
+        .filter(
+            type -> type.label().equalsIgnoreCase(text) || type.torchName().equalsIgnoreCase(text))
+        .findFirst();
+  }
+
+  /** Whether it names integers of 8 bits. */
+  public static boolean isInt8(String text) {
+    return text.equalsIgnoreCase("int8") || text.equalsIgnoreCase("i8");
   }
 }

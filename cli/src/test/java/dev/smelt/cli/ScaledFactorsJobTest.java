@@ -11,7 +11,7 @@ import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.testing.TestCheckpoints;
 import dev.smelt.formats.testing.TestTensor;
-import java.lang.foreign.ValueLayout;
+import dev.smelt.formats.testing.TestTensors;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -230,8 +230,7 @@ class ScaledFactorsJobTest {
     try (Checkpoint written = Checkpoint.open(out)) {
       config = written.config().orElseThrow().toJson();
       for (TensorView view : written.tensors()) {
-        byte[] bytes = view.segment().toArray(ValueLayout.JAVA_BYTE);
-        tensors.put(view.name(), new TestTensor(view.name(), view.dtype(), view.shape(), bytes));
+        tensors.put(view.name(), TestTensors.of(view));
       }
     }
     TestTensor good = Objects.requireNonNull(tensors.get(scale));
@@ -263,8 +262,10 @@ class ScaledFactorsJobTest {
   void whatIsNoTypeOfFactorsIsRefused() {
     for (String type : List.of("int4", "i16", "U8", "")) {
       smelt("cluster", GPT2, "-o", folder.resolve("x"), "--max-error", 0.3, "--factors", type)
-          .refused(ExitCode.USAGE, "--factors");
+          .refused(ExitCode.USAGE, "--factors", "use int8, f32");
     }
+    smelt("factorize", GPT2, "-o", folder.resolve("x"), "--keep", 0.5, "--dtype", "int8")
+        .refused(ExitCode.USAGE, "--dtype 'int8'", "cluster --factors");
     assertThat(folder.resolve("x")).doesNotExist();
   }
 }

@@ -2,6 +2,7 @@ package dev.smelt.cli.command;
 
 import dev.smelt.cli.Units;
 import dev.smelt.compress.layer.FactorType;
+import dev.smelt.formats.UsageException;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -18,11 +19,19 @@ final class FactorTypeMixin {
   private @Nullable String factors;
 
   Optional<FactorType> get() {
-    return Optional.ofNullable(factors)
-        .map(
-            text ->
-                text.equalsIgnoreCase("int8") || text.equalsIgnoreCase("i8")
-                    ? FactorType.INT8
-                    : new FactorType(Units.floatType("--factors", text)));
+    return Optional.ofNullable(factors).map(FactorTypeMixin::parse);
+  }
+
+  private static FactorType parse(String text) {
+    if (Units.isInt8(text)) {
+      return FactorType.INT8;
+    }
+    return Units.floatType(text)
+        .map(FactorType::new)
+        .orElseThrow(
+            () ->
+                new UsageException(
+                    "--factors '" + text + "' is not a type of factors",
+                    "use int8, " + Units.FLOATS));
   }
 }
