@@ -24,6 +24,7 @@ import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
 import dev.smelt.gpu.network.Network;
+import dev.smelt.gpu.statistics.PairedInputs;
 import dev.smelt.gpu.statistics.Statistics;
 import dev.smelt.gpu.training.TuneOptions;
 import dev.smelt.gpu.training.Tuner;
@@ -122,8 +123,8 @@ public final class Improver {
       matrices.add(
           new FactoredMatrix(
               layer.weight().name(),
-              LowRank.factorA(layer.module()),
-              LowRank.factorB(layer.module()),
+              one.factors().a().name(),
+              one.factors().b().name(),
               layer::toDoubles,
               outputGram(layer)));
     }
@@ -146,8 +147,8 @@ public final class Improver {
     List<Factored> factored = factored(model);
     Set<String> names = new LinkedHashSet<>();
     for (Factored one : factored) {
-      names.add(LowRank.factorA(one.layer().module()));
-      names.add(LowRank.factorB(one.layer().module()));
+      names.add(one.factors().a().name());
+      names.add(one.factors().b().name());
     }
     var _ = Tuner.tune(compressed, data, names, options, teacher, progress);
     return fromNetwork(model, factored, compressed);
@@ -196,11 +197,21 @@ public final class Improver {
     return factored;
   }
 
-  /** Tables have no inputs to be fitted to. */
+  /**
+   * Tables have no inputs to be fitted to.
+   *
+   * @throws dev.smelt.formats.MismatchException when matrices share a factor
+   */
   private static List<Factored> refinable(FactoredModel model) {
     Architecture architecture = Architecture.of(model.config());
-    return factored(model).stream()
-        .filter(one -> architecture.role(one.layer().weight().info()) != TensorRole.EMBEDDING)
-        .toList();
+    List<Factored> refinable =
+        factored(model).stream()
+            .filter(one -> architecture.role(one.layer().weight().info()) != TensorRole.EMBEDDING)
+            .toList();
+    for (Factored one : refinable) {
+      PairedInputs.requireOwn(one.factors().a().name());
+      PairedInputs.requireOwn(one.factors().b().name());
+    }
+    return refinable;
   }
 }

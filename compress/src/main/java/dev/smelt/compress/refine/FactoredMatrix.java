@@ -1,5 +1,7 @@
 package dev.smelt.compress.refine;
 
+import dev.smelt.formats.MismatchException;
+import dev.smelt.gpu.statistics.PairedInputs;
 import java.util.Optional;
 import java.util.function.Supplier;
 
@@ -18,4 +20,13 @@ public record FactoredMatrix(
     String a,
     String b,
     Supplier<double[]> weight,
-    Optional<Supplier<double[]>> outputGram) {}
+    Optional<Supplier<double[]>> outputGram) {
+
+  /**
+   * @throws MismatchException when A or B is a basis, which is not this matrix's alone
+   */
+  public FactoredMatrix {
+    PairedInputs.requireOwn(a);
+    PairedInputs.requireOwn(b);
+  }
+}

@@ -238,6 +238,16 @@ class RefinementTest {
                             first.original(), first.a(), first.b(), tooShort, Optional.empty()))))
         .isInstanceOf(MismatchException.class)
         .hasMessageContaining(first.a());
+    assertThatThrownBy(
+            () ->
+                new FactoredMatrix(
+                    first.original(),
+                    "smelt.basis.0",
+                    first.b(),
+                    first.weight(),
+                    first.outputGram()))
+        .isInstanceOf(MismatchException.class)
+        .hasMessageContaining("smelt.basis.0");
     assertThatThrownBy(() -> new RefineOptions(0, 1)).isInstanceOf(UsageException.class);
     assertThatThrownBy(() -> new RefineOptions(0.1, 0)).isInstanceOf(UsageException.class);
   }

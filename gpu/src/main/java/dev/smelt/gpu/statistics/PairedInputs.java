@@ -7,6 +7,7 @@ import ai.djl.ndarray.types.Shape;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.Progress;
+import dev.smelt.formats.model.Basis;
 import dev.smelt.gpu.data.Batch;
 import dev.smelt.gpu.data.Dataset;
 import dev.smelt.gpu.gradient.InputProducts;
@@ -42,7 +43,16 @@ public final class PairedInputs {
    * @param original the parameter that multiplies x
    * @param compressed the parameter that multiplies x̃: the right one of two factors
    */
-  public record Pair(String original, String compressed) {}
+  public record Pair(String original, String compressed) {
+
+    /**
+     * @throws MismatchException when the factor is a basis, which multiplies inputs of several
+     *     layers
+     */
+    public Pair {
+      requireOwn(compressed);
+    }
+  }
 
   /**
    * @param size n, of x and x̃
@@ -51,6 +61,19 @@ public final class PairedInputs {
    */
   @SuppressWarnings("ArrayRecordComponent") // read-only by convention, never compared
   public record Grams(int size, double[] gram, double[] cross) {}
+
+  /**
+   * @throws MismatchException when a factor is a basis, which several layers have in common
+   */
+  public static void requireOwn(String factor) {
+    if (Basis.named(factor).isPresent()) {
+      throw new MismatchException(
+          "a basis cannot be fitted to the inputs of one layer",
+          factor,
+          "expected factors that are each layer's own",
+          "run smelt expand on the model first");
+    }
+  }
 
   private final Network original;
   private final Network compressed;

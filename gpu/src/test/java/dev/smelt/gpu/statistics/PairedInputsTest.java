@@ -180,5 +180,8 @@ class PairedInputsTest {
                     new Pair("lm_head.weight", ATTENTION + "o_proj.BLinear.weight")))
         .isInstanceOf(MismatchException.class)
         .hasMessageContaining("o_proj");
+    assertThatThrownBy(() -> new Pair("lm_head.weight", "smelt.basis.3"))
+        .isInstanceOf(MismatchException.class)
+        .hasMessageContainingAll("smelt.basis.3", "each layer's own", "smelt expand");
   }
 }
