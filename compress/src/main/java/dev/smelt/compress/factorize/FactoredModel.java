@@ -9,23 +9,17 @@ import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.ModelConfig;
-import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.model.Basis;
-import dev.smelt.formats.model.FusedPart;
 import dev.smelt.formats.model.LowRank;
-import dev.smelt.formats.model.Sharing;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.SequencedMap;
-import java.util.stream.Stream;
 
 /**
  * A model some of whose matrices are factors, before it is written: a checkpoint like any other,
@@ -78,19 +72,6 @@ public final class FactoredModel implements Checkpoint {
   }
 
   /**
-   * A tensor of the dense model, or a part of it, and what is stored in its place.
-   *
-   * @param state of the layer that it is, if it is one
-   * @param outputs a basis is there for each that is made of it
-   */
-  public record Replaced(TensorView input, Optional<LayerState> state, List<TensorView> outputs) {
-
-    public Replaced {
-      outputs = List.copyOf(outputs);
-    }
-  }
-
-  /**
    * @param metric by which factors were chosen, for the config
    * @param layers by module, in the order of the dense model; a factor may be a {@link Basis} that
    *     several of them have
@@ -104,7 +85,7 @@ public final class FactoredModel implements Checkpoint {
     this.metric = metric;
     this.layers = layers;
     this.stored = stored;
-    this.replaced = List.copyOf(replace(dense, layers, stored));
+    this.replaced = List.copyOf(Replaced.all(dense, layers.values(), stored));
     replaced.forEach(one -> one.outputs().forEach(this::add));
   }
 
@@ -118,59 +99,6 @@ public final class FactoredModel implements Checkpoint {
           "expected it once",
           "rename the model's tensor of this name, or --exclude the matrix");
     }
-  }
-
-  private static List<Replaced> replace(
-      Checkpoint dense, SequencedMap<String, LayerState> layers, StoredTensors stored) {
-    Map<String, List<LayerState>> byWeight = byWeight(layers);
-    Map<String, String> renamed = new HashMap<>();
-    layers.forEach(
-        (module, state) -> {
-          if (state instanceof LayerState.Factored && state.layer().part().isEmpty()) {
-            renamed.put(module + ".bias", LowRank.bias(module));
-          }
-        });
-    List<Replaced> replaced = new ArrayList<>();
-    for (TensorView tensor : dense.tensors()) {
-      List<LayerState> states = byWeight.getOrDefault(tensor.name(), List.of());
-      boolean stays = states.stream().allMatch(LayerState.Dense.class::isInstance);
-      String name = renamed.getOrDefault(tensor.name(), tensor.name());
-      List<TensorView> whole = stays ? List.of(stored.kept(tensor, name)) : List.of();
-      if (states.isEmpty()) {
-        replaced.add(new Replaced(tensor, Optional.empty(), whole));
-      }
-      for (LayerState state : states) {
-        List<TensorView> outputs = stays ? whole : outputs(tensor, state, stored);
-        replaced.add(new Replaced(tensor, Optional.of(state), outputs));
-        // The first part of a matrix that stays answers for all of it.
-        whole = List.of();
-      }
-    }
-    return replaced;
-  }
-
-  private static Map<String, List<LayerState>> byWeight(SequencedMap<String, LayerState> layers) {
-    Map<String, List<LayerState>> byWeight = new LinkedHashMap<>();
-    for (LayerState state : layers.values()) {
-      String weight = state.layer().weight().name();
-      byWeight.computeIfAbsent(weight, name -> new ArrayList<>()).add(state);
-    }
-    return byWeight;
-  }
-
-  private static List<TensorView> outputs(
-      TensorView tensor, LayerState state, StoredTensors stored) {
-    return switch (state) {
-      case LayerState.Factored(Layer _, Factors factors) -> factors.stored();
-      case LayerState.Changed(Layer _, TensorView base, Factors factors) ->
-          Stream.concat(Stream.of(base), factors.stored().stream()).toList();
-      // A part beside factors of others.
-      case LayerState.Dense(Layer layer, String _) -> {
-        Shape shape = Shape.of(layer.out(), layer.in());
-        String name = layer.module() + Layer.WEIGHT;
-        yield List.of(stored.of(name, stored.typeOf(tensor), shape, layer.toDoubles()));
-      }
-    };
   }
 
   /** The same model with other factors in some modules. */
@@ -207,53 +135,11 @@ public final class FactoredModel implements Checkpoint {
 
   /** All layers of one stored matrix: itself, or its parts. */
   List<List<LayerState>> matrices() {
-    return List.copyOf(byWeight(layers).values());
+    return List.copyOf(Replaced.byWeight(layers.values()).values());
   }
 
   LowRank lowRank() {
-    LinkedHashMap<String, LowRank.Entry> modules = new LinkedHashMap<>();
-    for (List<LayerState> states : matrices()) {
-      Layer first = states.getFirst().layer();
-      if (states.stream().allMatch(LayerState.Dense.class::isInstance)) {
-        continue;
-      }
-      modules.put(
-          first.whole(),
-          first.part().isPresent()
-              ? new LowRank.Split(
-                  states.stream().map(FactoredModel::part).toList(), first.transposed())
-              : module(states.getFirst()));
-    }
-    return new LowRank(modules);
-  }
-
-  private static LowRank.Module module(LayerState state) {
-    return switch (state) {
-      case LayerState.Factored(Layer layer, Factors factors) ->
-          new LowRank.Module(factors.rank(), layer.transposed(), sharing(factors));
-      case LayerState.Changed(Layer layer, TensorView _, Factors factors) ->
-          new LowRank.Module(factors.rank(), layer.transposed(), sharing(factors), true);
-      case LayerState.Dense(Layer layer, String _) ->
-          throw new IllegalArgumentException(layer.module() + " is dense");
-    };
-  }
-
-  private static Sharing sharing(Factors factors) {
-    Optional<Sharing> left = Basis.named(factors.a().name()).map(Sharing.OfA::new);
-    Optional<Sharing> right = Basis.named(factors.b().name()).map(Sharing.OfB::new);
-    return left.or(() -> right).orElse(new Sharing.None());
-  }
-
-  private static LowRank.Part part(LayerState state) {
-    FusedPart part = state.layer().part().orElseThrow();
-    return switch (state) {
-      case LayerState.Factored(Layer _, Factors factors) ->
-          new LowRank.Part(
-              part.name(), part.slice(), OptionalInt.of(factors.rank()), sharing(factors));
-      case LayerState.Changed _ ->
-          throw new IllegalArgumentException(state.layer().module() + " is no whole matrix");
-      case LayerState.Dense _ -> new LowRank.Part(part.name(), part.slice(), OptionalInt.empty());
-    };
+    return ListedModules.of(matrices());
   }
 
   /**

@@ -1,7 +1,6 @@
 package dev.smelt.compress.factorize;
 
 import dev.smelt.compress.factorize.FactoredModel.LayerState;
-import dev.smelt.compress.factorize.FactoredModel.Replaced;
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.lowrank.Certificate;
 import dev.smelt.formats.CheckpointWriter;

@@ -2,7 +2,7 @@ package dev.smelt.compress.sharing;
 
 import dev.smelt.compress.factorize.FactoredModel;
 import dev.smelt.compress.factorize.FactoredModel.LayerState;
-import dev.smelt.compress.factorize.FactoredModel.Replaced;
+import dev.smelt.compress.factorize.Replaced;
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.layer.Shares;
 import dev.smelt.compress.layer.StoredTensors;

@@ -212,6 +212,16 @@ class FactorizerTest {
   }
 
   @Test
+  void aTensorThatIsNamedLikeAFactorIsNotLost() {
+    Path in = gpt2(WEIGHT, BIAS.renamed(C_FC + ".ALinear.weight"));
+    assertThatThrownBy(() -> HALF.run(in, folder.resolve("out")))
+        .isInstanceOf(MismatchException.class)
+        .hasMessageContaining("two output tensors of one name")
+        .hasMessageContaining(in + "|" + C_FC + ".ALinear.weight");
+    CheckpointAssertions.assertNoLeftovers(folder);
+  }
+
+  @Test
   void aNonFiniteWeightIsRefusedAndNothingIsLeft() {
     float[] broken = new float[81];
     broken[1] = Float.NaN;
