@@ -78,12 +78,22 @@ class ScriptJobTest {
     assertThat(diff.path("after").path("loss").doubleValue()).isCloseTo(Math.log(2), within(1e-6));
   }
 
+  private Run statistics(Path file, String names) {
+    return smelt("fisher", model, "--script", module, "--data", data, "-o", file, "--stats", names);
+  }
+
   @Test
   void computesStatistics() {
     Path file = folder.resolve("f.safetensors");
     Run run = smelt("fisher", model, "--script", module, "--data", data, "-o", file).done();
     assertThat(run.out()).contains("2 examples").doesNotContain("tokens,");
     assertThat(file).exists();
+    Path more = folder.resolve("more.safetensors");
+    String inputs = "input-norms,contribution,entropy";
+    statistics(more, inputs)
+        .refused(ExitCode.USAGE, "this network has none of [input-norms, contribution, entropy]");
+    assertThat(statistics(more, "diag," + inputs).done().out())
+        .contains("no contribution of what is used whole", "left out: no entropy");
     smelt("fisher", model, "--script", module, "--data", data, "-o", data, "--overwrite")
         .refused(ExitCode.USAGE, "output would replace an input", "data.safetensors");
   }

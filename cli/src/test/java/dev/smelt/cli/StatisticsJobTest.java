@@ -3,9 +3,11 @@ package dev.smelt.cli;
 import static dev.smelt.cli.Run.TESTDATA;
 import static dev.smelt.cli.Run.smelt;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.Shape;
+import dev.smelt.formats.TensorView;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -64,6 +66,56 @@ class StatisticsJobTest {
       assertThat(written.infos()).noneMatch(info -> info.name().startsWith("diag/"));
       assertThat(written.metadata()).containsKeys("relative_standard_error", "model_sha256");
     }
+  }
+
+  @Test
+  void needsNoBackwardPassForWhatLayersRead() {
+    Path file = folder.resolve("f.safetensors");
+    JsonNode report =
+        fisher(
+                file,
+                "--samples",
+                6,
+                "--stats",
+                "input-norms,contribution,entropy",
+                "--save-every",
+                0,
+                "--json")
+            .json();
+    assertThat(report.path("statistics").toString())
+        .isEqualTo("[\"input-norms\",\"contribution\",\"entropy\"]");
+    assertThat(report.path("relativeStandardError").isMissingNode()).isTrue();
+    assertThat(report.path("notes").toString()).contains("no contribution of what is looked up");
+    try (Checkpoint written = Checkpoint.open(file)) {
+      String module = "transformer.h.0.mlp.c_fc";
+      assertThat(written.tensor("input_norms/" + module).shape()).isEqualTo(Shape.of(192));
+      TensorView shares = written.tensor("contribution/" + module + ".weight");
+      assertThat(shares.shape()).isEqualTo(Shape.of(192, 768));
+      // The shares of an output add up to 1 at each of the 32 positions.
+      double sum = 0;
+      for (double share : shares.toDoubles()) {
+        sum += share;
+      }
+      assertThat(sum).isCloseTo(32 * 768, within(0.1));
+      assertThat(written.tensor("entropy/0").shape()).isEqualTo(Shape.of(1));
+      assertThat(written.infos().stream().filter(i -> i.name().startsWith("entropy/"))).hasSize(5);
+    }
+    fisher(folder.resolve("g.safetensors"), "--until", 0.1, "--stats", "diag,entropy")
+        .refused(ExitCode.USAGE, "--until cannot be used with entropy");
+    smelt(
+            "fisher",
+            DRAMA,
+            "--data",
+            DRAMA_TEXT,
+            "--seq-len",
+            8,
+            "--samples",
+            3,
+            "--stats",
+            "entropy",
+            "-o",
+            folder.resolve("g.safetensors"))
+        .refused(ExitCode.USAGE, "too few positions", "expected more than 25, found 24");
   }
 
   @Test

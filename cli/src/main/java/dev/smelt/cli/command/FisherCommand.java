@@ -41,7 +41,9 @@ import picocli.CommandLine.Parameters;
     footer = {
       "%ndiag: F = (1/N) Σₙ gₙ ⊙ gₙ over examples, gₙ the gradient of the log-likelihood of example"
           + " n; rows, cols: its sums over a matrix; input-gram, grad-gram: (1/N) Σ x xᵀ and"
-          + " (1/N) Σ δ δᵀ over the inputs x of a layer and the gradients δ of its outputs.",
+          + " (1/N) Σ δ δᵀ over the inputs x of a layer and the gradients δ of its outputs;"
+          + " input-norms: the diagonal of input-gram; contribution: the mean share of each weight"
+          + " in its output; entropy: of the hidden states between blocks.",
       "%nExample:",
       "  smelt fisher model/ --data train.txt --seq-len 128 --samples 256 -o F.safetensors"
     })

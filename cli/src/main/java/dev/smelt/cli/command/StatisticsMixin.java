@@ -38,7 +38,8 @@ final class StatisticsMixin {
       paramLabel = "S",
       split = ",",
       description =
-          "What to estimate: diag, rows, cols, input-gram, grad-gram; several with commas (diag).")
+          "What to estimate: diag, rows, cols, input-gram, grad-gram, input-norms, contribution,"
+              + " entropy; several with commas (diag).")
   private List<String> statistics = List.of(Statistic.DIAG.toString());
 
   @Option(

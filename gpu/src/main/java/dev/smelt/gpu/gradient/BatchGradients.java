@@ -1,5 +1,6 @@
 package dev.smelt.gpu.gradient;
 
+import ai.djl.ndarray.NDArray;
 import dev.smelt.gpu.data.Batch;
 import dev.smelt.gpu.layer.Parameter;
 import dev.smelt.gpu.layer.Tape;
@@ -9,6 +10,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SequencedMap;
 
 /** Sorts what a tape has recorded by parameter, in the order of the forward pass. */
@@ -18,20 +20,31 @@ public final class BatchGradients {
 
   /** After a backward pass of {@code batch}. */
   public static List<ParameterGradients> of(Tape tape, Batch batch, ScriptFunctions functions) {
+    return sorted(tape, batch, functions, true);
+  }
+
+  /** After a forward pass of {@code batch} alone: what does not depend on gradients is there. */
+  public static List<ParameterGradients> inputs(Tape tape, Batch batch, ScriptFunctions functions) {
+    return sorted(tape, batch, functions, false);
+  }
+
+  private static List<ParameterGradients> sorted(
+      Tape tape, Batch batch, ScriptFunctions functions, boolean gradients) {
     Map<Parameter, List<UsedWith>> byParameter = new LinkedHashMap<>();
     for (Tape.Tap tap : tape.taps()) {
+      Optional<NDArray> delta = gradients ? Optional.of(tap.delta()) : Optional.empty();
       for (Use use : tap.uses()) {
         byParameter
             .computeIfAbsent(use.parameter(), key -> new ArrayList<>())
-            .add(new UsedWith(use, tap.delta()));
+            .add(new UsedWith(use, delta));
       }
     }
     Positions positions = new Positions(batch);
-    List<ParameterGradients> gradients = new ArrayList<>();
+    List<ParameterGradients> found = new ArrayList<>();
     byParameter.forEach(
         (parameter, uses) ->
-            gradients.add(new ParameterGradients(parameter, uses, positions, functions)));
-    return gradients;
+            found.add(new ParameterGradients(parameter, uses, positions, functions)));
+    return found;
   }
 
   /** How each parameter was used, known after the forward pass. */

@@ -65,7 +65,29 @@ public record ParameterGradients(
    * @param total [in, in]
    */
   public void addInputGram(NDManager temporary, Total total) {
-    new ProductSums(this, temporary).addInputGram(total);
+    new InputSums(this, temporary).addGram(total);
+  }
+
+  /**
+   * Adds Σ x ⊙ x over examples and positions, of uses in the one way that the parameter is a
+   * matrix.
+   *
+   * @param temporary owns what is made on the way
+   * @param total [in]
+   */
+  public void addInputNorms(NDManager temporary, Total total) {
+    new InputSums(this, temporary).addNorms(total);
+  }
+
+  /**
+   * Adds Σ |w_jk x_k| / Σ_l |w_jl x_l| over examples and positions, of uses in the one way that the
+   * parameter is a matrix.
+   *
+   * @param temporary owns what is made on the way
+   * @param total in the parameter's shape
+   */
+  public void addContributions(NDManager temporary, Total total) {
+    new InputSums(this, temporary).addContributions(total);
   }
 
   /**

@@ -7,21 +7,11 @@ import dev.smelt.gpu.layer.Use;
 import java.util.stream.IntStream;
 
 /**
- * Sums over all examples and positions of a batch at once: Gram matrices and gradients.
+ * Sums over all examples and positions of a batch at once: Gram matrices of outputs, gradients.
  *
  * @param temporary owns what is made on the way
  */
 record ProductSums(ParameterGradients gradients, NDManager temporary) {
-
-  /** Padding has inputs, so it is taken out. */
-  void addInputGram(Total total) {
-    for (UsedWith used : gradients.uses()) {
-      if (used.use() instanceof Use.Product product && product.layout() == gradients.layout()) {
-        NDArray x = gradients.positions().withoutPadding(temporary, product.x());
-        addProduct(total, x, x);
-      }
-    }
-  }
 
   /** At padding δ is 0. */
   void addOutputGram(Total total) {

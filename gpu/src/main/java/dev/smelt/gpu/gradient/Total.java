@@ -24,7 +24,7 @@ public record Total(NDArray values, NDArray trace) {
    * @param rows indices [n] into the first axis of the total; a row may come up several times
    * @param sums [n, …]
    */
-  void addRows(NDManager temporary, ScriptFunctions functions, NDArray rows, NDArray sums) {
+  public void addRows(NDManager temporary, ScriptFunctions functions, NDArray rows, NDArray sums) {
     functions.call(temporary, "add_to_rows", values, trace, rows, sums);
   }
 }

@@ -46,6 +46,7 @@ public final class Tape {
   private final int uses;
   private final List<Use.Product> products = new ArrayList<>();
   private final List<Tap> taps = new ArrayList<>();
+  private final List<NDArray> hidden = new ArrayList<>();
 
   private Tape(boolean recording, Set<String> heard, int uses) {
     this.recording = recording;
@@ -151,6 +152,26 @@ public final class Tape {
     if (recording) {
       taps.add(new Tap(leaf, List.of(new Use.Whole(parameter))));
     }
+  }
+
+  /**
+   * Notes the hidden states between blocks.
+   *
+   * @param block before which they are; the number of blocks for those behind the last
+   * @param x [B, T, width], not changed in place afterwards
+   */
+  public void hidden(int block, NDArray x) {
+    if (recording) {
+      if (block != hidden.size()) {
+        throw new IllegalArgumentException("block " + block + " after " + hidden.size());
+      }
+      hidden.add(x);
+    }
+  }
+
+  /** Hidden states before each block and behind the last; empty where the network has no blocks. */
+  public List<NDArray> hidden() {
+    return List.copyOf(hidden);
   }
 
   /** In the order of the forward pass. */

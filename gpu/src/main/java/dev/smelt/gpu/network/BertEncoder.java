@@ -119,9 +119,11 @@ final class BertEncoder {
     NDArray place = positions.forward(manager, position, size, length, tape);
     NDArray x = norm.forward(word.add(kind).add(place), tape);
     NDArray bias = Attention.paddingBias(x, batch.lengths(), length);
-    for (EncoderBlock block : blocks) {
-      x = block.normAfter(x, bias, tape);
+    for (int i = 0; i < blocks.size(); i++) {
+      tape.hidden(i, x);
+      x = blocks.get(i).normAfter(x, bias, tape);
     }
+    tape.hidden(blocks.size(), x);
     return x;
   }
 

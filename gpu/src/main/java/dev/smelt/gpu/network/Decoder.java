@@ -94,12 +94,15 @@ final class Decoder implements Model {
     Rotary.Angles angles = rotary.angles(manager, batch.lengths(), length);
     // Padding is on the right, so a causal mask hides it from every token that counts.
     Map<Integer, NDArray> biases = new HashMap<>();
-    for (DecoderBlock block : blocks) {
+    for (int i = 0; i < blocks.size(); i++) {
+      tape.hidden(i, x);
+      DecoderBlock block = blocks.get(i);
       int window = Math.min(block.window().orElse(length), length);
       NDArray like = x;
       NDArray bias = biases.computeIfAbsent(window, w -> Attention.causalBias(like, length, w));
       x = block.forward(x, angles, bias, tape);
     }
+    tape.hidden(blocks.size(), x);
     NDArray logits = head.forward(norm.forward(x, tape), batch, tape);
     return cap.map(limit -> limit.apply(logits)).orElse(logits);
   }

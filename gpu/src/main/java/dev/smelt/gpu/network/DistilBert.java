@@ -114,9 +114,11 @@ final class DistilBert {
         positions.forward(manager, Positions.counting(size, length), size, length, tape);
     NDArray x = norm.forward(word.add(place), tape);
     NDArray bias = Attention.paddingBias(x, batch.lengths(), length);
-    for (EncoderBlock block : blocks) {
-      x = block.normAfter(x, bias, tape);
+    for (int i = 0; i < blocks.size(); i++) {
+      tape.hidden(i, x);
+      x = blocks.get(i).normAfter(x, bias, tape);
     }
+    tape.hidden(blocks.size(), x);
     return x;
   }
 

@@ -100,10 +100,12 @@ final class Gpt2 implements Model {
     NDArray x = token.add(position);
     // Padding is on the right, so a causal mask hides it from every token that counts.
     NDArray bias = Attention.causalBias(x, length);
-    for (Block block : blocks) {
-      x = x.add(attention(block, x, bias, tape));
-      x = x.add(perceptron(block, x, tape));
+    for (int i = 0; i < blocks.size(); i++) {
+      tape.hidden(i, x);
+      x = x.add(attention(blocks.get(i), x, bias, tape));
+      x = x.add(perceptron(blocks.get(i), x, tape));
     }
+    tape.hidden(blocks.size(), x);
     return head.forward(norm.forward(x, tape), batch, tape);
   }
 

@@ -96,10 +96,12 @@ final class GptNeoX implements Model {
     Rotary.Angles angles = rotary.angles(manager, batch.lengths(), length);
     // Padding is on the right, so a causal mask hides it from every token that counts.
     NDArray bias = Attention.causalBias(x, length);
-    for (Block block : blocks) {
-      NDArray attended = x.add(attention(block, x, angles, bias, tape));
-      x = attended.add(perceptron(block, parallel ? x : attended, tape));
+    for (int i = 0; i < blocks.size(); i++) {
+      tape.hidden(i, x);
+      NDArray attended = x.add(attention(blocks.get(i), x, angles, bias, tape));
+      x = attended.add(perceptron(blocks.get(i), parallel ? x : attended, tape));
     }
+    tape.hidden(blocks.size(), x);
     return head.forward(norm.forward(x, tape), batch, tape);
   }
 

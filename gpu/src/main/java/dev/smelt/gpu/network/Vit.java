@@ -140,9 +140,11 @@ final class Vit implements Model {
             1);
     NDArray x = positions.added(tokens, tape);
     NDArray noBias = manager.zeros(new Shape(1), DataType.FLOAT32);
-    for (EncoderBlock block : blocks) {
-      x = block.normBefore(x, noBias, tape);
+    for (int i = 0; i < blocks.size(); i++) {
+      tape.hidden(i, x);
+      x = blocks.get(i).normBefore(x, noBias, tape);
     }
+    tape.hidden(blocks.size(), x);
     return classifier.forward(BertEncoder.first(norm.forward(x, tape)), tape);
   }
 }

@@ -55,12 +55,16 @@ public final class Estimate implements Statistics.Source, AutoCloseable {
   }
 
   /**
-   * Hands out all tensors: means over examples, rounded to f32. Squares that rounding has made
-   * negative are 0.
+   * Hands out all tensors: means over examples, and entropies, rounded to f32. Squares that
+   * rounding has made negative are 0.
    */
   @Override
   public void read(Statistics.Sink sink) {
     for (Entry entry : plan.entries()) {
+      if (entry.statistic() == Statistic.ENTROPY) {
+        sink.accept(entry.stored(), 0, new float[] {(float) totals.entropy(entry)});
+        continue;
+      }
       boolean square = entry.statistic().isFisher();
       totals.read(
           entry,

@@ -13,17 +13,20 @@ import dev.smelt.gpu.gradient.BatchGradients;
 import dev.smelt.gpu.layer.Tape;
 import dev.smelt.gpu.network.Network;
 import dev.smelt.gpu.torch.Autograd;
+import dev.smelt.gpu.torch.ScriptFunctions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Estimates statistics of a network on data, with gₙ the gradient of the log-likelihood of example
  * n: the sum over its tokens where tokens are predicted. Gradients are squared per example, never
  * per batch.
  *
- * <p>No loss is formed. The gradient of log p(y|x) with respect to the logits is onehot(y) − p, so
- * the backward pass begins there; for the expectation over labels it is run once per class c with
- * √p_c (onehot(c) − p), whose squares add up to Σ_c p_c g_c ⊙ g_c.
+ * <p>Where nothing that is asked for needs gradients, there are forward passes only. Otherwise, no
+ * loss is formed: the gradient of log p(y|x) with respect to the logits is onehot(y) − p, so the
+ * backward pass begins there; for the expectation over labels it is run once per class c with √p_c
+ * (onehot(c) − p), whose squares add up to Σ_c p_c g_c ⊙ g_c.
  */
 public final class FisherEstimator {
 
@@ -37,6 +40,7 @@ public final class FisherEstimator {
   private final Dataset dataset;
   private final FisherOptions options;
   private final Saving saving;
+  private final Optional<PositionSample> sample;
   private final Plan plan;
   private final Totals totals;
   private final BatchSpread spread;
@@ -50,8 +54,10 @@ public final class FisherEstimator {
     this.dataset = dataset;
     this.options = options;
     this.saving = saving;
-    Probe probe = Probe.of(network, dataset);
-    this.plan = Plan.of(network.parameters(), probe.uses(), options.statistics());
+    Probe probe = Probe.of(network, dataset, options.needsGradients());
+    this.sample = sample(probe);
+    int sampled = sample.map(PositionSample::size).orElse(0);
+    this.plan = Plan.of(network.parameters(), probe, sampled, options.statistics());
     this.batch = batch(probe);
     plan.leftOut().forEach(line -> notes.add("left out: " + line));
     this.totals = new Totals(network.device(), plan, options.statistics(), saving.target());
@@ -92,6 +98,15 @@ public final class FisherEstimator {
             + " classes; "
             + found,
         "use --labels sampled");
+  }
+
+  /** Where hidden states are kept, if their entropy is asked for and there are any. */
+  private Optional<PositionSample> sample(Probe probe) {
+    if (!options.statistics().contains(Statistic.ENTROPY) || probe.hidden().isEmpty()) {
+      return Optional.empty();
+    }
+    long length = probe.hidden().getFirst().get(1);
+    return Optional.of(PositionSample.of(dataset, length, NeighbourEntropy.NEIGHBOURS));
   }
 
   /** What memory allows, or one where the network gives only whole gradients. */
@@ -194,20 +209,33 @@ public final class FisherEstimator {
 
     private void add(NDManager manager) {
       Tape tape = Tape.recording();
-      NDArray logits = Autograd.recorded(() -> network.model().logits(manager, examples, tape));
+      boolean gradients = options.needsGradients();
+      NDArray logits =
+          gradients
+              ? Autograd.recorded(() -> network.model().logits(manager, examples, tape))
+              : network.model().logits(manager, examples, tape);
       long classes = logits.getShape().get(2);
       if (options.labels() == Labels.EXPECTED && classes > MAX_EXPECTED_CLASSES) {
         throw tooManyClasses("this network has " + classes);
       }
       examples.requireTargetsBelow(classes);
+      ScriptFunctions functions = network.device().functions();
+      Collector collector = new Collector(totals, functions);
+      if (!gradients) {
+        added = true;
+        sample.ifPresent(some -> collector.add(manager, tape.hidden(), examples, some));
+        collector.add(manager, BatchGradients.inputs(tape, examples, functions), true);
+        return;
+      }
       List<NDArray> seeds = LogitGradients.of(logits, examples, options.labels(), options.seed());
-      Collector collector = new Collector(totals);
       for (int i = 0; i < seeds.size(); i++) {
         boolean last = i == seeds.size() - 1;
         Autograd.backward(logits, seeds.get(i), !last);
         added = true;
-        collector.add(
-            manager, BatchGradients.of(tape, examples, network.device().functions()), i == 0);
+        if (i == 0) {
+          sample.ifPresent(some -> collector.add(manager, tape.hidden(), examples, some));
+        }
+        collector.add(manager, BatchGradients.of(tape, examples, functions), i == 0);
         if (!last) {
           tape.taps().forEach(tap -> Autograd.clear(tap.leaf()));
         }

@@ -34,11 +34,21 @@ public record FisherOptions(
       if (!(limit > 0 && limit < 1)) {
         throw new UsageException("--until " + limit + " makes no sense", "use 0.05 or the like");
       }
+      if (statistics.contains(Statistic.ENTROPY)) {
+        throw new UsageException(
+            "--until cannot be used with entropy, whose positions are spread over all the data",
+            "leave one of them out, or use --samples");
+      }
       if (statistics.stream().noneMatch(Statistic::isFisher)) {
         throw new UsageException(
             "--until needs Fisher information to watch", "add diag, rows or cols");
       }
     }
+  }
+
+  /** Whether backward passes are needed, and not the forward passes alone. */
+  boolean needsGradients() {
+    return statistics.stream().anyMatch(Statistic::needsGradients);
   }
 
   /** The diagonal. */

@@ -8,7 +8,6 @@ import dev.smelt.gpu.gradient.MatrixForm;
 import dev.smelt.gpu.layer.Use;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -26,13 +25,15 @@ record Plan(List<Entry> entries, List<String> leftOut) {
   /**
    * One tensor of the file.
    *
-   * @param parameter it is about
+   * @param summed shape of the running sum it comes from
+   * @param parameter it is about; of hidden states their number
    * @param form of the parameter, if it is a matrix
    * @param fromDiagonal whether it is a sum over the diagonal, which is estimated as well
    */
   record Entry(
       Statistic statistic,
       TensorInfo stored,
+      Shape summed,
       String parameter,
       Optional<MatrixForm> form,
       boolean fromDiagonal) {}
@@ -43,23 +44,23 @@ record Plan(List<Entry> entries, List<String> leftOut) {
   }
 
   /**
-   * @param uses of every parameter in a forward pass
+   * @param sampled positions whose hidden states are kept
    * @throws UsageException when nothing of what is asked for can be had
    */
-  static Plan of(
-      List<TensorInfo> parameters, Map<String, List<Use>> uses, Set<Statistic> statistics) {
+  static Plan of(List<TensorInfo> parameters, Probe probe, int sampled, Set<Statistic> statistics) {
     List<Entry> entries = new ArrayList<>();
     List<String> leftOut = new ArrayList<>();
     for (TensorInfo parameter : parameters) {
-      List<Use> used = uses.getOrDefault(parameter.name(), List.of());
+      List<Use> used = probe.uses().getOrDefault(parameter.name(), List.of());
       Optional<MatrixForm> form = MatrixForm.of(parameter, used);
       for (Statistic statistic : statistics) {
         Optional<Shape> shape = shape(statistic, parameter, form);
         if (shape.isEmpty()) {
-          if (isGram(statistic)
-              && form.isPresent()
-              && used.stream().anyMatch(Use.Whole.class::isInstance)) {
-            leftOut.add("%s: no %s of what is used whole".formatted(parameter.name(), statistic));
+          if (statistic.isOfLinearMaps() && form.isPresent()) {
+            boolean whole = used.stream().anyMatch(Use.Whole.class::isInstance);
+            leftOut.add(
+                "%s: no %s of what is %s"
+                    .formatted(parameter.name(), statistic, whole ? "used whole" : "looked up"));
           }
           continue;
         }
@@ -75,17 +76,38 @@ record Plan(List<Entry> entries, List<String> leftOut) {
             new Entry(
                 statistic,
                 new TensorInfo(name, DType.F32, shape.get()),
+                shape.get(),
                 parameter.name(),
                 form,
                 lines && statistics.contains(Statistic.DIAG)));
       }
     }
+    if (statistics.contains(Statistic.ENTROPY)) {
+      if (probe.hidden().isEmpty()) {
+        leftOut.add("no entropy: the blocks of this network are not known");
+      }
+      for (int k = 0; k < probe.hidden().size(); k++) {
+        entries.add(entropy(k, sampled, probe.hidden().get(k).get(2)));
+      }
+    }
     if (entries.isEmpty()) {
       throw new UsageException(
           "this network has none of " + statistics,
-          "Gram matrices need linear layers that are known; a script has none");
+          "they need linear layers or blocks that are known; a script has none");
     }
     return new Plan(entries, leftOut);
+  }
+
+  private static Entry entropy(int block, int sampled, long width) {
+    String number = String.valueOf(block);
+    String name = Statistic.ENTROPY.tensorName(number);
+    return new Entry(
+        Statistic.ENTROPY,
+        new TensorInfo(name, DType.F32, Shape.of(1)),
+        Shape.of(sampled, width),
+        number,
+        Optional.empty(),
+        false);
   }
 
   private static boolean isGram(Statistic statistic) {
@@ -101,6 +123,9 @@ record Plan(List<Entry> entries, List<String> leftOut) {
       case COLS -> form.map(matrix -> Shape.of(matrix.in()));
       case INPUT_GRAM ->
           form.filter(MatrixForm::linear).map(matrix -> Shape.of(matrix.in(), matrix.in()));
+      case INPUT_NORMS -> form.filter(MatrixForm::linear).map(matrix -> Shape.of(matrix.in()));
+      case CONTRIBUTION -> form.filter(MatrixForm::linear).map(matrix -> parameter.shape());
+      case ENTROPY -> Optional.empty();
       case GRAD_GRAM ->
           form.filter(MatrixForm::linear).map(matrix -> Shape.of(matrix.out(), matrix.out()));
     };
@@ -113,7 +138,7 @@ record Plan(List<Entry> entries, List<String> leftOut) {
 
   /** What the running sums take, in f64. */
   long sumBytes() {
-    return estimated().stream().mapToLong(entry -> entry.stored().elements() * Double.BYTES).sum();
+    return estimated().stream().mapToLong(entry -> entry.summed().elements() * Double.BYTES).sum();
   }
 
   /** The statistic whose sum tells how sure the estimate is. */

@@ -76,7 +76,7 @@ record Snapshot(int next, long tokens, int batch) {
   }
 
   private static TensorInfo total(Entry entry) {
-    return new TensorInfo(TOTAL + entry.stored().name(), DType.F64, entry.stored().shape());
+    return new TensorInfo(TOTAL + entry.stored().name(), DType.F64, entry.summed());
   }
 
   /**

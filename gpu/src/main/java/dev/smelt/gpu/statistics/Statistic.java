@@ -21,7 +21,21 @@ public enum Statistic {
   /** (1/N) Σ δ δᵀ over all positions, [out, out]. */
   GRAD_GRAM("grad-gram", "grad_gram/"),
   /** ḡ = (1/N) Σₙ gₙ in the parameter's shape: ḡ ḡᵀ is the Fisher matrix of rank 1. */
-  MEAN_GRADIENT("mean-gradient", "mean_gradient/");
+  MEAN_GRADIENT("mean-gradient", "mean_gradient/"),
+  /** (1/N) Σ x ⊙ x over all positions, [in]: the diagonal of {@link #INPUT_GRAM}. */
+  INPUT_NORMS("input-norms", "input_norms/"),
+  /**
+   * (1/N) Σ over all positions of |w_jk x_k| / Σ_l |w_jl x_l|, what each weight contributes to its
+   * output; 0 where the denominator is. In the parameter's shape.
+   *
+   * <p>Chen et al., relative importance, arXiv 2410.16151.
+   */
+  CONTRIBUTION("contribution", "contribution/"),
+  /**
+   * d · mean log r₂₅ of the hidden states before block k, or behind the last, in nats, [1]: the
+   * part of their differential entropy that differs between blocks, see {@link NeighbourEntropy}.
+   */
+  ENTROPY("entropy", "entropy/");
 
   private static final String WEIGHT = ".weight";
 
@@ -57,7 +71,20 @@ public enum Statistic {
 
   /** Whether it has the shape of its parameter, and its name. */
   public boolean isPerElement() {
-    return this == DIAG || this == MEAN_GRADIENT;
+    return this == DIAG || this == MEAN_GRADIENT || this == CONTRIBUTION;
+  }
+
+  /** Whether it is of the inputs and outputs of linear maps, so that these must be known. */
+  boolean isOfLinearMaps() {
+    return this == INPUT_GRAM || this == GRAD_GRAM || this == INPUT_NORMS || this == CONTRIBUTION;
+  }
+
+  /** Whether a forward pass does not tell it. */
+  boolean needsGradients() {
+    return switch (this) {
+      case DIAG, ROWS, COLS, GRAD_GRAM, MEAN_GRADIENT -> true;
+      case INPUT_GRAM, INPUT_NORMS, CONTRIBUTION, ENTROPY -> false;
+    };
   }
 
   /** Whether it is a sum of squares of gradients. */
@@ -65,7 +92,10 @@ public enum Statistic {
     return this == DIAG || this == ROWS || this == COLS;
   }
 
-  /** The name of its tensor: by parameter, or by module for what only matrices have. */
+  /**
+   * The name of its tensor: by parameter, or by module for what only matrices have; that of {@link
+   * #ENTROPY} by the number of the block.
+   */
   public String tensorName(String parameter) {
     boolean module = !isPerElement() && parameter.endsWith(WEIGHT);
     return prefix

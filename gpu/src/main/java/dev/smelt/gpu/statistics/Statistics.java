@@ -25,6 +25,9 @@ import java.util.Optional;
  * <tr><td>{@code input_gram/<module>}</td><td>[in, in]</td></tr>
  * <tr><td>{@code grad_gram/<module>}</td><td>[out, out]</td></tr>
  * <tr><td>{@code mean_gradient/<parameter>}</td><td>in the shape of the parameter</td></tr>
+ * <tr><td>{@code input_norms/<module>}</td><td>[in]</td></tr>
+ * <tr><td>{@code contribution/<parameter>}</td><td>in the shape of the parameter</td></tr>
+ * <tr><td>{@code entropy/<number of a block>}</td><td>[1]</td></tr>
  * </table>
  *
  * <p>{@link Statistic} says what each is. A module is a parameter's name without {@code .weight}.

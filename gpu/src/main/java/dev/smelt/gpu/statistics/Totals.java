@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.storage.Scratch;
 import dev.smelt.formats.storage.Storage;
 import dev.smelt.gpu.gradient.Total;
@@ -38,6 +37,7 @@ final class Totals implements AutoCloseable {
   private final NDArray traces;
   private final Map<Entry, Total> totals = new LinkedHashMap<>();
   private final Map<String, List<Entry>> byParameter = new HashMap<>();
+  private final List<Entry> hidden = new ArrayList<>();
   private final List<String> watched = new ArrayList<>();
 
   /**
@@ -57,23 +57,37 @@ final class Totals implements AutoCloseable {
         watched.add(entry.parameter());
       }
       NDArray slot = traces.get(new NDIndex().addSliceDim(trace, trace + 1));
-      totals.put(entry, new Total(zeros(entry.stored()), slot));
-      byParameter.computeIfAbsent(entry.parameter(), key -> new ArrayList<>()).add(entry);
+      totals.put(entry, new Total(zeros(entry.summed()), slot));
+      if (entry.statistic() == Statistic.ENTROPY) {
+        hidden.add(entry);
+      } else {
+        byParameter.computeIfAbsent(entry.parameter(), key -> new ArrayList<>()).add(entry);
+      }
     }
   }
 
-  private NDArray zeros(TensorInfo stored) {
-    Shape shape = new Shape(stored.shape().sizes().toArray());
-    if (manager.getDevice().isGpu() || stored.elements() == 0) {
+  private NDArray zeros(dev.smelt.formats.Shape summed) {
+    Shape shape = new Shape(summed.sizes().toArray());
+    if (manager.getDevice().isGpu() || summed.elements() == 0) {
       return manager.zeros(shape, DataType.FLOAT64);
     }
-    MemorySegment segment = scratch.allocate(stored.elements() * Double.BYTES);
+    MemorySegment segment = scratch.allocate(summed.elements() * Double.BYTES);
     return Tensors.over(manager, segment, shape, DataType.FLOAT64);
   }
 
   /** What is added up over the data for a parameter. */
   List<Entry> of(String parameter) {
     return byParameter.getOrDefault(parameter, List.of());
+  }
+
+  /** Hidden states before each block and behind the last, a row for each position of a sample. */
+  List<Entry> hidden() {
+    return List.copyOf(hidden);
+  }
+
+  /** The entropy of hidden states, once all are there. */
+  double entropy(Entry entry) {
+    return NeighbourEntropy.of(manager, functions, total(entry).values());
   }
 
   Total total(Entry entry) {

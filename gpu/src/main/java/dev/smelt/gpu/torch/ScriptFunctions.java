@@ -242,10 +242,46 @@ public final class ScriptFunctions implements AutoCloseable {
           l = torch.reshape(left, [-1, torch.size(left, -1)])
           r = torch.reshape(right, [-1, torch.size(right, -1)])
           return torch.mm(torch.t(l), r)
+        def squares_over_positions(self: __torch__.Functions, x: Tensor) -> Tensor:
+          y = torch.reshape(x, [-1, torch.size(x, -1)])
+          return torch.sum(torch.square(y), [0], False, dtype=7)
+        def contributions(self: __torch__.Functions, x: Tensor, w: Tensor) -> Tensor:
+          y = torch.abs(torch.reshape(x, [-1, torch.size(x, -1)]))
+          m = torch.amax(y, [1], True)
+          y = torch.div_(y, torch.add(m, torch.eq(m, 0)))
+          v = torch.abs(w)
+          m = torch.amax(v, [1], True)
+          v = torch.div_(v, torch.add(m, torch.eq(m, 0)))
+          s = torch.mm(y, torch.t(v))
+          r = torch.masked_fill_(torch.reciprocal(s), torch.lt(s, 1e-30), 0)
+          return torch.mul_(torch.mm(torch.t(r), y), v)
+        def rows_of(self: __torch__.Functions, x: Tensor, rows: Tensor) -> Tensor:
+          return torch.index_select(torch.reshape(x, [-1, torch.size(x, -1)]), 0, rows)
+        def mean_log_distance(self: __torch__.Functions, x: Tensor, numbers: Tensor) -> Tensor:
+          k = int(torch.select(numbers, 0, 0))
+          h = 256
+          n = torch.size(x, 0)
+          y = torch.sub(x, torch.mean(x, [0], True))
+          s = torch.sum(torch.square(y), [1])
+          least = torch.mul(torch.mean(s), torch.square(torch.select(numbers, 0, 1)))
+          least = torch.add(least, 1e-60)
+          parts = annotate(List[Tensor], [])
+          for i in range(torch.floordiv(n + h - 1, h)):
+            z = torch.slice(y, 0, i * h, (i + 1) * h)
+            d = torch.addmm(torch.unsqueeze(s, 0), z, torch.t(y), beta=1, alpha=-2)
+            d = torch.add_(d, torch.unsqueeze(torch.slice(s, 0, i * h, (i + 1) * h), 1))
+            f = torch.fill_(torch.diagonal(d, i * h), 1e300)
+            r, j = torch.kthvalue(d, k, 1)
+            p = torch.append(parts, torch.maximum(r, least))
+          return torch.mul(torch.mean(torch.log(torch.cat(parts))), 0.5)
         def index_add_in_place(self: __torch__.Functions, x: Tensor, rows: Tensor, y: Tensor) -> Tensor:
           return torch.index_add_(x, 0, rows, y)
         def add_sum_of_squares(self: __torch__.Functions, total: Tensor, x: Tensor) -> Tensor:
           return torch.add_(total, torch.sum(torch.square(x), dtype=7))
+        def not_zero(self: __torch__.Functions, x: Tensor) -> Tensor:
+          return torch.ne(x, 0)
+        def multiply_in_place(self: __torch__.Functions, x: Tensor, y: Tensor) -> Tensor:
+          return torch.mul_(x, y)
         def adamw(self: __torch__.Functions, x: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, scalars: Tensor) -> Tensor:
           g = torch.mul(gradient, torch.select(scalars, 0, 0))
           m = torch.mul_(mean, torch.select(scalars, 0, 1))

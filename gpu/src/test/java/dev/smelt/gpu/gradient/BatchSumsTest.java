@@ -1,6 +1,7 @@
 package dev.smelt.gpu.gradient;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
@@ -105,6 +106,16 @@ class BatchSumsTest {
     }
   }
 
+  private static TestTensor matrix(String name, double[][] values) {
+    double[] flat = flat(values);
+    float[] floats = new float[flat.length];
+    for (int i = 0; i < flat.length; i++) {
+      floats[i] = (float) flat[i];
+    }
+    dev.smelt.formats.Shape sizes = dev.smelt.formats.Shape.of(values.length, values[0].length);
+    return TestTensors.f32(name, sizes, floats);
+  }
+
   private static TestTensor zeros(String name, long... shape) {
     dev.smelt.formats.Shape sizes = dev.smelt.formats.Shape.of(shape);
     return TestTensors.f32(name, sizes, new float[(int) sizes.elements()]);
@@ -135,8 +146,7 @@ class BatchSumsTest {
       RandomLayer one = new RandomLayer(seed);
       try (NDManager manager = device.scope()) {
         boolean outIn = one.layout == Layout.OUT_IN;
-        TestTensor weight =
-            outIn ? zeros("l.weight", one.out, one.in) : zeros("l.weight", one.in, one.out);
+        TestTensor weight = matrix("l.weight", outIn ? one.w : transposed(one.w));
         Weights weights = weights(manager, List.of(weight, zeros("l.bias", one.out)));
         Linear layer = weights.linear("l", one.in, one.out, one.layout, Bias.YES);
         Tape tape = Tape.recording();
@@ -144,7 +154,13 @@ class BatchSumsTest {
         NDArray y = Autograd.recorded(() -> layer.forward(x, tape));
         var found = backward(device, tape, y, array(manager, one.c), one.batch);
         assertLinear(one, manager, named(found, "l.weight"), "linear " + seed);
+        assertInputs(one, manager, named(found, "l.weight"), "linear " + seed);
         assertBias(one, manager, named(found, "l.bias"), "bias " + seed);
+        assertInputs(
+            one,
+            manager,
+            BatchGradients.inputs(tape, one.batch, device.functions()).getFirst(),
+            "without a backward pass " + seed);
       }
     }
   }
@@ -155,7 +171,6 @@ class BatchSumsTest {
     double[][] mean = new double[one.out][one.in];
     double[] rows = new double[one.out];
     double[] columns = new double[one.in];
-    double[][] inputs = new double[one.in][one.in];
     double[][] outputs = new double[one.out][one.out];
     for (int n = 0; n < one.examples; n++) {
       double[][] g = one.gradient(n);
@@ -168,7 +183,6 @@ class BatchSumsTest {
         }
       }
       for (int t = 0; t < one.lengths[n]; t++) {
-        addOuter(inputs, one.x[n][t]);
         addOuter(outputs, one.c[n][t]);
       }
     }
@@ -186,12 +200,35 @@ class BatchSumsTest {
     total = zeros(manager, one.in);
     gradients.addColumns(manager, total);
     assertTotal(what, total, columns);
-    total = zeros(manager, one.in, one.in);
-    gradients.addInputGram(manager, total);
-    assertTotal(what, total, flat(inputs));
     total = zeros(manager, one.out, one.out);
     gradients.addOutputGram(manager, total);
     assertTotal(what, total, flat(outputs));
+  }
+
+  /** What needs no backward pass. */
+  private static void assertInputs(
+      RandomLayer one, NDManager manager, ParameterGradients gradients, String what) {
+    double[][] gram = new double[one.in][one.in];
+    for (int n = 0; n < one.examples; n++) {
+      for (int t = 0; t < one.lengths[n]; t++) {
+        addOuter(gram, one.x[n][t]);
+      }
+    }
+    Total total = zeros(manager, one.in, one.in);
+    gradients.addInputGram(manager, total);
+    assertTotal(what, total, flat(gram));
+    double[] norms = new double[one.in];
+    for (int j = 0; j < one.in; j++) {
+      norms[j] = gram[j][j];
+    }
+    total = zeros(manager, one.in);
+    gradients.addInputNorms(manager, total);
+    assertTotal(what, total, norms);
+    boolean outIn = gradients.layout() == Layout.OUT_IN;
+    double[][] contributions = outIn ? one.contributions() : transposed(one.contributions());
+    total = zeros(manager, contributions.length, contributions[0].length);
+    gradients.addContributions(manager, total);
+    assertTotal(what, total, flat(contributions));
   }
 
   private static void addOuter(double[][] sum, double[] v) {
@@ -232,7 +269,7 @@ class BatchSumsTest {
       int[] ids = one.batch.tokens().ids();
       double[][][] d = one.values(one.in, true);
       try (NDManager manager = device.scope()) {
-        Weights weights = weights(manager, List.of(zeros("e.weight", one.out, one.in)));
+        Weights weights = weights(manager, List.of(matrix("e.weight", one.w)));
         Tape tape = Tape.recording();
         NDArray x = array(manager, one.x);
         NDArray y =
@@ -288,6 +325,39 @@ class BatchSumsTest {
         total = zeros(manager, one.in);
         gradients.addColumns(manager, total);
         assertTotal(what, total, columns);
+        if (tied) {
+          assertInputs(one, manager, gradients, what);
+        }
+      }
+    }
+  }
+
+  /** Shares of outputs are the same for weights and inputs of any size, down to subnormal ones. */
+  @Test
+  void contributionsOfTinyAndHugeNumbers() {
+    float least = Float.MIN_VALUE;
+    TestTensor weight =
+        TestTensors.f32(
+            "l.weight",
+            dev.smelt.formats.Shape.of(3, 2),
+            new float[] {3 * least, least, 1e30f, 3e30f, 1, least});
+    try (NDManager manager = TestDevice.get().torch().scope()) {
+      RandomLayer any = new RandomLayer(0);
+      Weights weights = weights(manager, List.of(weight));
+      Tape tape = Tape.recording();
+      NDArray x =
+          manager.create(
+              new float[] {1e-39f, 1e-39f, 1e30f, 1e30f, 0, 0, 0, 1}, new Shape(1, 4, 2));
+      var _ = weights.linear("l", 2, 3, Layout.OUT_IN, Bias.NO).forward(x, tape);
+      Total total = zeros(manager, 3, 2);
+      BatchGradients.inputs(tape, any.batch, TestDevice.get().torch().functions())
+          .getFirst()
+          .addContributions(manager, total);
+      double[] found = total.values().toDoubleArray();
+      // The last share is of an output that is below 1e-30 of what it could be: it counts as 0.
+      double[] expected = {1.5, 0.5 + 1, 0.5, 1.5 + 1, 2, 0};
+      for (int i = 0; i < expected.length; i++) {
+        assertThat(found[i]).as("element " + i).isCloseTo(expected[i], within(1e-6));
       }
     }
   }

@@ -21,6 +21,9 @@ final class RandomLayer {
   final double[][][] x;
   final Batch batch;
 
+  /** W [out][in], some of it 0, in places whole rows. */
+  final double[][] w;
+
   RandomLayer(int seed) {
     random = new Random(seed);
     examples = 1 + random.nextInt(4);
@@ -39,6 +42,13 @@ final class RandomLayer {
     batch = Batch.of(0, sequences);
     x = values(in, false);
     c = values(out, true);
+    w = new double[out][in];
+    for (double[] row : w) {
+      boolean dead = random.nextInt(5) == 0;
+      for (int j = 0; j < in; j++) {
+        row[j] = dead || random.nextInt(4) == 0 ? 0 : (float) random.nextGaussian();
+      }
+    }
   }
 
   /** [examples][length][width], at padding zero or not. */
@@ -53,6 +63,25 @@ final class RandomLayer {
       }
     }
     return values;
+  }
+
+  /** Σ over positions of |w_jk x_k| / Σ_l |w_jl x_l|, 0 where the denominator is: [out][in]. */
+  double[][] contributions() {
+    double[][] sums = new double[out][in];
+    for (int n = 0; n < examples; n++) {
+      for (int t = 0; t < lengths[n]; t++) {
+        for (int i = 0; i < out; i++) {
+          double all = 0;
+          for (int j = 0; j < in; j++) {
+            all += Math.abs(w[i][j] * x[n][t][j]);
+          }
+          for (int j = 0; j < in && all > 0; j++) {
+            sums[i][j] += Math.abs(w[i][j] * x[n][t][j]) / all;
+          }
+        }
+      }
+    }
+    return sums;
   }
 
   /** Σ_t c_t x_tᵀ of example n: [out][in]. */

@@ -94,11 +94,22 @@ class EstimateTest {
           .containsEntry("cols/transformer.h.0.mlp.c_fc", Shape.of(8))
           .containsEntry("input_gram/transformer.h.0.mlp.c_fc", Shape.of(8, 8))
           .containsEntry("grad_gram/transformer.h.0.mlp.c_fc", Shape.of(12, 12))
+          .containsEntry("input_norms/transformer.h.0.mlp.c_fc", Shape.of(8))
+          .containsEntry("input_norms/transformer.wte", Shape.of(8))
+          .containsEntry("contribution/transformer.h.0.mlp.c_fc.weight", Shape.of(8, 12))
+          .containsEntry("contribution/transformer.wte.weight", Shape.of(11, 8))
+          .containsEntry("entropy/0", Shape.of(1))
+          .containsEntry("entropy/2", Shape.of(1))
           .containsEntry("rows/transformer.wte", Shape.of(11))
           .containsEntry("cols/transformer.wpe", Shape.of(8))
           .containsEntry("diag/transformer.ln_f.bias", Shape.of(8))
           .doesNotContainKeys(
-              "rows/transformer.ln_f", "input_gram/transformer.wpe", "rows/transformer.ln_f.bias");
+              "rows/transformer.ln_f",
+              "input_gram/transformer.wpe",
+              "contribution/transformer.wpe.weight",
+              "input_norms/transformer.ln_f",
+              "entropy/3",
+              "rows/transformer.ln_f.bias");
     }
   }
 
