@@ -8,6 +8,7 @@ import dev.smelt.gpu.torch.Autograd;
 import dev.smelt.gpu.torch.ScriptFunctions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * AdamW on leaves that require gradients. With g the gradient, t the step from 1 on:
@@ -18,12 +19,18 @@ import java.util.List;
  *   θ ← (1 − ηλ) θ − η · m / (1 − β₁ᵗ) / (√(v / (1 − β₂ᵗ)) + ε)
  * </pre>
  *
- * <p>m and v are f32 and begin at 0. Everything is in place.
+ * <p>m and v are f32 and begin at 0. Everything is in place. Zeros are held, where {@link
+ * TuneOptions#holdsZeros} asks for it, by gradients that are 0 there: then m and v stay 0, and θ =
+ * 0 is what the update gives. The norm that is clipped is of the other gradients.
  */
 final class AdamW implements AutoCloseable {
 
-  /** A leaf with its running means. */
-  private record Trained(NDArray leaf, NDArray mean, NDArray square) {}
+  /**
+   * A leaf with its running means.
+   *
+   * @param free where it may change, if not everywhere
+   */
+  private record Trained(NDArray leaf, NDArray mean, NDArray square, Optional<NDArray> free) {}
 
   private final NDManager scope;
   private final ScriptFunctions functions;
@@ -42,8 +49,15 @@ final class AdamW implements AutoCloseable {
       Shape shape = leaf.getShape();
       trained.add(
           new Trained(
-              leaf, scope.zeros(shape, DataType.FLOAT32), scope.zeros(shape, DataType.FLOAT32)));
+              leaf,
+              scope.zeros(shape, DataType.FLOAT32),
+              scope.zeros(shape, DataType.FLOAT32),
+              options.holdsZeros() ? Optional.of(notZero(leaf)) : Optional.empty()));
     }
+  }
+
+  private NDArray notZero(NDArray leaf) {
+    return functions.call(scope, "not_zero", leaf);
   }
 
   /**
@@ -53,6 +67,7 @@ final class AdamW implements AutoCloseable {
    * @return the norm of all gradients together, before it was clipped
    */
   double step(NDManager temporary) {
+    holdZeros(temporary);
     double norm = norm(temporary);
     steps++;
     double rate = options.learningRate(steps - 1);
@@ -77,6 +92,18 @@ final class AdamW implements AutoCloseable {
       Autograd.clear(one.leaf());
     }
     return norm;
+  }
+
+  private void holdZeros(NDManager temporary) {
+    for (Trained one : trained) {
+      if (one.free().isPresent()) {
+        try (NDManager passing = temporary.newSubManager()) {
+          NDArray gradient = one.leaf().getGradient();
+          gradient.attach(passing);
+          functions.call(passing, "multiply_in_place", gradient, one.free().get());
+        }
+      }
+    }
   }
 
   private double norm(NDManager temporary) {

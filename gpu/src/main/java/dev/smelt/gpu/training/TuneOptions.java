@@ -18,6 +18,7 @@ import dev.smelt.formats.UsageException;
  * @param distillation w in [0, 1], how much of the target is the teacher's prediction and not the
  *     label; without effect where there is no teacher
  * @param seed of the order of examples
+ * @param holdsZeros whether what is exactly 0 at the start stays so, as pruned weights do
  */
 public record TuneOptions(
     int steps,
@@ -30,7 +31,8 @@ public record TuneOptions(
     double epsilon,
     double clip,
     double distillation,
-    long seed) {
+    long seed,
+    boolean holdsZeros) {
 
   /** Where to begin; ten times as much makes small language models worse than they were. */
   public static final double LEARNING_RATE = 1e-4;
@@ -54,7 +56,7 @@ public record TuneOptions(
 
   /** What has served best on small language models; see the chapter on tuning in the docs. */
   public static TuneOptions of(int steps, double learningRate) {
-    return new TuneOptions(steps, learningRate, 0.1, 8, 0.01, 0.9, 0.95, 1e-8, 1, 1, 0);
+    return new TuneOptions(steps, learningRate, 0.1, 8, 0.01, 0.9, 0.95, 1e-8, 1, 1, 0, false);
   }
 
   public TuneOptions withBatch(int other) {
@@ -69,12 +71,24 @@ public record TuneOptions(
         epsilon,
         clip,
         distillation,
-        seed);
+        seed,
+        holdsZeros);
   }
 
   public TuneOptions withDistillation(double other) {
     return new TuneOptions(
-        steps, learningRate, warmup, batch, weightDecay, beta1, beta2, epsilon, clip, other, seed);
+        steps,
+        learningRate,
+        warmup,
+        batch,
+        weightDecay,
+        beta1,
+        beta2,
+        epsilon,
+        clip,
+        other,
+        seed,
+        holdsZeros);
   }
 
   public TuneOptions withSeed(long other) {
@@ -89,7 +103,25 @@ public record TuneOptions(
         epsilon,
         clip,
         distillation,
-        other);
+        other,
+        holdsZeros);
+  }
+
+  /** What is exactly 0 at the start stays so. */
+  public TuneOptions withZerosHeld() {
+    return new TuneOptions(
+        steps,
+        learningRate,
+        warmup,
+        batch,
+        weightDecay,
+        beta1,
+        beta2,
+        epsilon,
+        clip,
+        distillation,
+        seed,
+        true);
   }
 
   /**

@@ -36,19 +36,23 @@ final class PlainAdamW {
     double[][] m = zeros(names);
     double[][] v = zeros(names);
     double[] losses = new double[rates.length];
+    boolean[][] held = held(names);
     for (int t = 1; t <= rates.length; t++) {
       losses[t - 1] = objective(examples);
       double[][] gradients = gradients(names, examples);
       double norm = 0;
-      for (double[] gradient : gradients) {
-        for (double g : gradient) {
-          norm += g * g;
+      for (int p = 0; p < gradients.length; p++) {
+        for (int i = 0; i < gradients[p].length; i++) {
+          norm += held[p][i] ? 0 : gradients[p][i] * gradients[p][i];
         }
       }
       double shrink = Math.min(1, options.clip() / Math.sqrt(norm));
       for (int p = 0; p < gradients.length; p++) {
         double[] values = model.tensor(names.get(p)).values();
         for (int i = 0; i < values.length; i++) {
+          if (held[p][i]) {
+            continue;
+          }
           double g = shrink * gradients[p][i];
           m[p][i] = options.beta1() * m[p][i] + (1 - options.beta1()) * g;
           v[p][i] = options.beta2() * v[p][i] + (1 - options.beta2()) * g * g;
@@ -62,6 +66,19 @@ final class PlainAdamW {
       }
     }
     return losses;
+  }
+
+  /** Which elements never change. */
+  private boolean[][] held(List<String> names) {
+    boolean[][] held = new boolean[names.size()][];
+    for (int p = 0; p < held.length; p++) {
+      double[] values = model.tensor(names.get(p)).values();
+      held[p] = new boolean[values.length];
+      for (int i = 0; i < values.length; i++) {
+        held[p][i] = options.holdsZeros() && values[i] == 0;
+      }
+    }
+    return held;
   }
 
   private double[][] zeros(List<String> names) {

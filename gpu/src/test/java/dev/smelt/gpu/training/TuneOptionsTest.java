@@ -18,7 +18,7 @@ class TuneOptionsTest {
   private static final double EXACT = 1e-15;
 
   private static TuneOptions with(double warmup) {
-    return new TuneOptions(8, 0.4, warmup, 1, 0, 0.9, 0.99, 1e-8, 1, 0, 0);
+    return new TuneOptions(8, 0.4, warmup, 1, 0, 0.9, 0.99, 1e-8, 1, 0, 0, false);
   }
 
   @Test

@@ -53,7 +53,7 @@ class TunerTest {
 
   /** All examples in every step, so that their order does not matter. */
   private static TuneOptions options(int steps, double rate, int examples) {
-    return new TuneOptions(steps, rate, 0, examples, 0.1, 0.9, 0.95, 1e-8, 0.5, 0.25, 3);
+    return new TuneOptions(steps, rate, 0, examples, 0.1, 0.9, 0.95, 1e-8, 0.5, 0.25, 3, false);
   }
 
   private Map<String, float[]> values(Network network) {
@@ -84,7 +84,15 @@ class TunerTest {
 
   private void assertSteps(
       TinyModel model, List<Example> examples, List<String> names, Optional<TinyModel> teacher) {
-    TuneOptions options = options(3, 0.05, examples.size());
+    assertSteps(model, examples, names, teacher, options(3, 0.05, examples.size()));
+  }
+
+  private void assertSteps(
+      TinyModel model,
+      List<Example> examples,
+      List<String> names,
+      Optional<TinyModel> teacher,
+      TuneOptions options) {
     PlainAdamW plain = new PlainAdamW(model, teacher, options);
     double[] losses = plain.train(names, examples, rates(options));
     Optional<Network> taught = teacher.map(t -> load(t, "teacher"));
@@ -149,6 +157,56 @@ class TunerTest {
   @Test
   void followsTheEquationsOnATableThatIsUsedTwiceAndOnVectors() {
     assertSteps(TinyModels.gpt2(), WINDOWS, List.of("transformer.wte.weight"), Optional.empty());
+  }
+
+  @Test
+  void followsTheEquationsWhereZerosAreHeld() {
+    List<String> names = List.of(BLOCK + ".weight", "transformer.wte.weight", BLOCK + ".bias");
+    assertSteps(
+        withZeros(TinyModels.gpt2(), names),
+        WINDOWS,
+        names,
+        Optional.empty(),
+        options(3, 0.05, WINDOWS.size()).withZerosHeld());
+  }
+
+  /** Every third element is 0, and every ninth -0. */
+  private static TinyModel withZeros(TinyModel model, List<String> names) {
+    TinyModel copy = model.copy();
+    for (String name : names) {
+      double[] values = copy.tensor(name).values();
+      for (int i = 0; i < values.length; i += 3) {
+        values[i] = i % 9 == 0 ? -0.0 : 0;
+      }
+    }
+    return copy;
+  }
+
+  @Test
+  void holdsZerosToTheBitAndNothingElse() {
+    List<String> names = List.of(BLOCK + ".weight", BLOCK + ".bias");
+    TinyModel model = withZeros(TinyModels.gpt2(), names);
+    TuneOptions options = TuneOptions.of(40, 0.03).withDistillation(0).withBatch(2);
+    try (Network held = load(model, "held");
+        Network free = load(model, "free")) {
+      var _ = tune(held, WINDOWS, Set.copyOf(names), options.withZerosHeld());
+      var _ = tune(free, WINDOWS, Set.copyOf(names), options);
+      for (String name : names) {
+        float[] found = Objects.requireNonNull(values(held).get(name));
+        float[] other = Objects.requireNonNull(values(free).get(name));
+        double[] before = model.tensor(name).values();
+        for (int i = 0; i < found.length; i++) {
+          if (i % 3 == 0) {
+            assertThat(Float.floatToRawIntBits(found[i]))
+                .as(name + " " + i)
+                .isEqualTo(Float.floatToRawIntBits((float) before[i]));
+            assertThat(other[i]).as(name + " " + i).isNotZero();
+          } else {
+            assertThat(found[i]).as(name + " " + i).isNotEqualTo((float) before[i]);
+          }
+        }
+      }
+    }
   }
 
   @Test
@@ -269,7 +327,7 @@ class TunerTest {
 
   @Test
   void refusesWhatItCannotTrain() {
-    TuneOptions wild = new TuneOptions(30, 1e30, 0, 4, 0, 0.9, 0.95, 1e-8, 1, 0, 0);
+    TuneOptions wild = new TuneOptions(30, 1e30, 0, 4, 0, 0.9, 0.95, 1e-8, 1, 0, 0, false);
     try (Network network = load(TinyModels.gpt2(), "refused");
         Network classifier = load(TinyModels.gpt2Classifier(), "classifier")) {
       assertThatThrownBy(() -> tune(network, WINDOWS, Set.of("no.such"), options(1, 0.1, 1)))
