@@ -1,6 +1,7 @@
 package dev.smelt.cli;
 
 import dev.smelt.cli.command.ClusterCommand;
+import dev.smelt.cli.command.DampenCommand;
 import dev.smelt.cli.command.DeltaCommand;
 import dev.smelt.cli.command.DiffCommand;
 import dev.smelt.cli.command.DoctorCommand;
@@ -35,6 +36,7 @@ final class Commands {
     ALL.put("cluster", ClusterCommand.class);
     ALL.put("prune", PruneCommand.class);
     ALL.put("delta", DeltaCommand.class);
+    ALL.put("dampen", DampenCommand.class);
     ALL.put("expand", ExpandCommand.class);
     ALL.put("eval", EvalCommand.class);
     ALL.put("diff", DiffCommand.class);

@@ -30,10 +30,14 @@ final class ManifestText {
       text.append('\n').append(models(models).render(width, false));
     }
     List<TensorRecord> certified =
-        manifest.tensors().stream().filter(record -> record.relativeError() != null).toList();
+        manifest.tensors().stream()
+            .filter(record -> record.relativeError() != null && record.dampened() == null)
+            .toList();
     if (!certified.isEmpty()) {
       text.append('\n').append(errors(certified).render(width, false)).append('\n');
     }
+    DampenedText.of(manifest.tensors())
+        .ifPresent(table -> text.append('\n').append(table.render(width, false)).append('\n'));
     List<ClusterRecord> clusters = manifest.clusters();
     if (clusters != null) {
       text.append(clusters(clusters).render(width, false)).append('\n');
@@ -73,10 +77,14 @@ final class ManifestText {
     TextTable table = new TextTable("on " + data(measured));
     List.of("bytes", "loss", "increase", "perplexity", "accuracy").forEach(table::column);
     double before = measured.getFirst().loss();
+    boolean several = measured.stream().map(Measured::data).distinct().count() > 1;
     String last = "";
     for (Measured one : measured) {
       String model = one.model() == null ? "" : one.model() + " ";
-      // The first of each model is the dense one.
+      if (several && one.model() == null) {
+        model = Path.of(one.data()).getFileName() + ": ";
+      }
+      // The first of each model, or on each of several data, is the dense one.
       before = model.equals(last) ? before : one.loss();
       last = model;
       Double perplexity = one.perplexity();

@@ -7,8 +7,8 @@ import org.jspecify.annotations.Nullable;
  * written. Parts that do not apply are null and left out of the file.
  *
  * @param name in the input; of what {@code expand} made, in the output
- * @param action "merged", "factorized", "clustered", "expanded", "delta", "pruned", "unchanged",
- *     "kept", "dropped"
+ * @param action "merged", "factorized", "clustered", "expanded", "delta", "pruned", "dampened",
+ *     "unchanged", "kept", "dropped"
  * @param reason why, where the action is not what was asked for
  * @param rank of the factors
  * @param relativeError ‖W − Ŵ‖ / ‖W‖ (Frobenius) of the written, rounded tensor
@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
  *     window of text: the sum over its tokens), where it does
  * @param deltaError ‖Δ − BA‖ / ‖Δ‖ of what fine-tuning changed, Δ = W − W_base; then {@code
  *     relativeError} is ‖Δ − BA‖ / ‖W‖ and the weighted one is of Δ
- * @param sparsity of a tensor that was pruned
  * @param sparsity of what was pruned
+ * @param dampened what of a tensor was lowered
  * @param bytesBefore of the tensor in the input
  * @param bytesAfter of everything that replaces it
  */
@@ -36,6 +36,7 @@ public record TensorRecord(
     @Nullable Double predictedLoss,
     @Nullable Double deltaError,
     @Nullable Sparsity sparsity,
+    @Nullable Dampened dampened,
     long bytesBefore,
     long bytesAfter) {
 
@@ -47,17 +48,34 @@ public record TensorRecord(
    */
   public record Sparsity(long weights, long zeros) {}
 
+  /**
+   * How many weights were lowered.
+   *
+   * @param weights of the tensor
+   * @param lowered among them
+   * @param zeroed among those, down to 0
+   * @param share lowered / weights
+   */
+  public record Dampened(long weights, long lowered, long zeroed, double share) {
+
+    public static Dampened of(long weights, long lowered, long zeroed) {
+      double share = weights == 0 ? 0 : (double) lowered / weights;
+      return new Dampened(weights, lowered, zeroed, share);
+    }
+  }
+
   public static final String MERGED = "merged";
   public static final String FACTORIZED = "factorized";
   public static final String CLUSTERED = "clustered";
   public static final String EXPANDED = "expanded";
   public static final String DELTA = "delta";
   public static final String PRUNED = "pruned";
+  public static final String DAMPENED = "dampened";
   public static final String UNCHANGED = "unchanged";
   public static final String KEPT = "kept";
   public static final String DROPPED = "dropped";
 
-  /** A tensor that was not pruned. */
+  /** A tensor that was neither pruned nor dampened. */
   public TensorRecord(
       String name,
       String action,
@@ -82,6 +100,7 @@ public record TensorRecord(
         shrinkage,
         predictedLoss,
         deltaError,
+        null,
         null,
         bytesBefore,
         bytesAfter);
@@ -140,6 +159,27 @@ public record TensorRecord(
         predictedLoss,
         null,
         sparsity,
+        null,
+        bytesBefore,
+        bytesAfter);
+  }
+
+  /** A tensor some of whose weights were lowered. */
+  public static TensorRecord dampened(
+      String name, Dampened dampened, double relativeError, long bytesBefore, long bytesAfter) {
+    return new TensorRecord(
+        name,
+        DAMPENED,
+        null,
+        null,
+        relativeError,
+        null,
+        null,
+        null,
+        null,
+        null,
+        null,
+        dampened,
         bytesBefore,
         bytesAfter);
   }
