@@ -1,13 +1,16 @@
 package dev.smelt.cli.command;
 
 import dev.smelt.compress.prune.Scope;
+import dev.smelt.gpu.statistics.Statistic;
 import java.util.Locale;
+import java.util.Set;
 
 /** What {@code --criterion} takes. */
 enum CriterionName {
   MAGNITUDE(Scope.GLOBAL, false),
   FISHER(Scope.GLOBAL, false),
   WANDA(Scope.ROW, false),
+  CONTRIBUTION(Scope.ROW, false),
   OBS(Scope.TENSOR, true),
   SPARSEGPT(Scope.TENSOR, true);
 
@@ -31,6 +34,17 @@ enum CriterionName {
 
   boolean needsStatistics() {
     return this != MAGNITUDE;
+  }
+
+  /** What it needs to know of the data. */
+  Set<Statistic> statistics() {
+    return switch (this) {
+      case MAGNITUDE -> Set.of();
+      case FISHER -> Set.of(Statistic.DIAG);
+      case WANDA -> Set.of(Statistic.INPUT_NORMS);
+      case CONTRIBUTION -> Set.of(Statistic.CONTRIBUTION);
+      case OBS, SPARSEGPT -> Set.of(Statistic.INPUT_GRAM);
+    };
   }
 
   @Override

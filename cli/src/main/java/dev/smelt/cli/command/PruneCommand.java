@@ -10,6 +10,7 @@ import dev.smelt.formats.OutputOptions;
 import dev.smelt.formats.manifest.ContentHash;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.formats.manifest.TensorRecord;
+import dev.smelt.gpu.data.Dataset;
 import dev.smelt.gpu.statistics.Statistics;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,6 +18,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.DoubleFunction;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -44,6 +46,10 @@ public final class PruneCommand extends SmeltCommand {
 
   @Mixin private PruneMixin what = new PruneMixin();
 
+  @Mixin private ScheduleMixin schedule = new ScheduleMixin();
+
+  @Mixin private TuneMixin tuning = new TuneMixin();
+
   @Mixin private StatisticsInput stats = new StatisticsInput();
 
   @Option(
@@ -59,8 +65,10 @@ public final class PruneCommand extends SmeltCommand {
   @Override
   protected Result execute() {
     stats.check();
-    what.check(stats.isGiven(), data != null);
-    if (data == null) {
+    what.check(stats.isGiven(), data != null, schedule.isGiven());
+    schedule.check(stats.isGiven(), tuning.hasData(), what);
+    tuning.check(how, schedule.isGiven(), "--tune or --schedule");
+    if (data == null && !tuning.hasData()) {
       how.refuseAsUseless("--data");
     }
     OutputOptions options = output.options();
@@ -86,6 +94,7 @@ public final class PruneCommand extends SmeltCommand {
 
   private List<Path> inputs() {
     List<Path> inputs = new ArrayList<>(stats.inputs());
+    inputs.addAll(tuning.inputs());
     inputs.add(path);
     if (data != null) {
       inputs.add(data);
@@ -97,44 +106,88 @@ public final class PruneCommand extends SmeltCommand {
     Pruner pruner =
         new Pruner(what.options(output.dtype()), output.options(), work.device(), root().threads());
     var _ = pruner.layers(work.checkpoint());
+    // Data that do not suit the model are refused before there is work to lose.
     Optional<LossMeter> meter =
         Optional.ofNullable(data)
             .map(
                 file ->
                     new LossMeter(
                         how, file, work.checkpoint(), work.device().get(), root().progress()));
+    Optional<Dataset> training =
+        tuning.hasData()
+            ? tuning.data(how, work.checkpoint(), work.device().get())
+            : Optional.empty();
+    DoubleFunction<PrunedModel> prune =
+        sparsity ->
+            schedule.isGiven()
+                ? gradually(work, pruner, sparsity, training.orElseThrow())
+                : atOnce(work, pruner, sparsity);
     List<String> notes = new ArrayList<>();
     double sparsity = what.sparsity();
     Optional<GateException> gate = Optional.empty();
     if (what.maxLossIncrease().isPresent()) {
-      ShareSearch.Found found = search(work, pruner, meter.orElseThrow());
+      ShareSearch.Found found =
+          search(what.maxLossIncrease().getAsDouble(), prune, meter.orElseThrow());
       sparsity = sparsity(found.share());
       notes.addAll(describe(found, meter.get().denseLoss()));
       gate = found.share() < 1 ? Optional.empty() : Optional.of(nothingWithin());
     }
-    PrunedModel pruned = work.opened().add(prune(work, pruner, sparsity));
+    PrunedModel pruned = work.opened().add(prune.apply(sparsity));
     meter.ifPresent(one -> one.record("pruned", pruned));
+    if (tuning.isWanted()) {
+      thinning(work).tune(pruned, work.checkpoint(), training.orElseThrow(), tuning.options(how));
+      meter.ifPresent(one -> one.record("tuned", pruned));
+    }
     return write(work, pruned, meter, notes, gate);
   }
 
-  private PrunedModel prune(Work work, Pruner pruner, double sparsity) {
+  private Thinning thinning(Work work) {
+    return new Thinning(how, work.device().get(), output.options().target(), root().progress());
+  }
+
+  private PrunedModel atOnce(Work work, Pruner pruner, double sparsity) {
     return pruner.prune(
         work.checkpoint(),
+        Optional.empty(),
         what.method(work.statistics(), work.device()),
         sparsity,
         work.statistics(),
         root().progress());
   }
 
-  private ShareSearch.Found search(Work work, Pruner pruner, LossMeter meter) {
-    double limit = meter.denseLoss() + what.maxLossIncrease().orElseThrow();
+  private PrunedModel gradually(Work work, Pruner pruner, double sparsity, Dataset training) {
+    Optional<PrunedModel> last = Optional.empty();
+    for (double share : schedule.schedule().orElseThrow().shares(sparsity)) {
+      Checkpoint now = last.isPresent() ? last.get() : work.checkpoint();
+      try (Statistics fresh = thinning(work).statistics(now, training, what.statistics())) {
+        Optional<Statistics> statistics = Optional.of(fresh);
+        PrunedModel next =
+            pruner.prune(
+                work.checkpoint(),
+                last,
+                what.method(statistics, work.device()),
+                share,
+                statistics,
+                root().progress());
+        last.ifPresent(PrunedModel::close);
+        last = Optional.of(next);
+      } catch (RuntimeException e) {
+        last.ifPresent(PrunedModel::close);
+        throw e;
+      }
+    }
+    return last.orElseThrow();
+  }
+
+  private static ShareSearch.Found search(
+      double increase, DoubleFunction<PrunedModel> prune, LossMeter meter) {
     return new ShareSearch(
             kept -> {
-              try (PrunedModel tried = prune(work, pruner, sparsity(kept))) {
+              try (PrunedModel tried = prune.apply(sparsity(kept))) {
                 return new ShareSearch.Outcome(tried.bytes(), meter.loss(tried));
               }
             })
-        .smallestWithin(0, limit);
+        .smallestWithin(0, meter.denseLoss() + increase);
   }
 
   /** What goes where a share is kept; both are thousandths. */
@@ -170,8 +223,7 @@ public final class PruneCommand extends SmeltCommand {
       Optional<GateException> gate) {
     CheckpointWriter.Content content = pruned.content();
     try (CheckpointWriter writer = CheckpointWriter.create(output.options(), content)) {
-      List<TensorRecord> records =
-          pruned.write(work.checkpoint(), writer, root().threads(), root().progress());
+      List<TensorRecord> records = pruned.write(writer, root().threads(), root().progress());
       Manifest manifest =
           writer.commit(
               Manifests.of(
@@ -199,11 +251,13 @@ public final class PruneCommand extends SmeltCommand {
   private Map<String, Object> parameters(Work work) {
     Map<String, Object> parameters = new LinkedHashMap<>();
     what.describe(parameters);
+    schedule.describe(parameters);
     output.dtype().ifPresent(dtype -> parameters.put("dtype", dtype.label()));
     if (data != null) {
       parameters.put("data", data.toString());
       parameters.putAll(how.given());
     }
+    parameters.putAll(tuning.parameters(how));
     if (work.device().isOpen()) {
       parameters.put("threads", root().threads());
       parameters.put("device", work.device().get().description());

@@ -1,6 +1,7 @@
 package dev.smelt.cli.command;
 
 import dev.smelt.compress.prune.Allocation;
+import dev.smelt.compress.prune.Contribution;
 import dev.smelt.compress.prune.Criterion;
 import dev.smelt.compress.prune.FisherLoss;
 import dev.smelt.compress.prune.InputGram;
@@ -15,12 +16,15 @@ import dev.smelt.compress.prune.Wanda;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.UsageException;
 import dev.smelt.gpu.engine.ComputeDevice;
+import dev.smelt.gpu.statistics.Statistic;
 import dev.smelt.gpu.statistics.Statistics;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.Set;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -47,7 +51,7 @@ final class PruneMixin {
       paramLabel = "NAME",
       description =
           "Which weights go first: magnitude |w|; fisher 1/2 F w^2; wanda |w| times the norm of its"
-              + " input; obs and sparsegpt by what the others can make up for, which they then do:"
+              + " input; contribution, the weight's part of its output; obs and sparsegpt by what the others can make up for, which they then do:"
               + " all others of the output, or those of later inputs (magnitude).")
   private CriterionName criterion = CriterionName.MAGNITUDE;
 
@@ -64,7 +68,8 @@ final class PruneMixin {
       paramLabel = "global|tensor|row",
       description =
           "Among which weights the smallest scores are looked for: of all tensors, of each tensor,"
-              + " of each output (magnitude, fisher: global; wanda: row; obs, sparsegpt: tensor).")
+              + " of each output (magnitude, fisher: global; wanda, contribution: row; obs,"
+              + " sparsegpt: tensor).")
   private @Nullable Scope scope;
 
   @Option(
@@ -102,9 +107,10 @@ final class PruneMixin {
   /**
    * What can be said before any file is opened.
    *
+   * @param gathers whether statistics are gathered on the way
    * @throws UsageException when options do not go together
    */
-  void check(boolean hasStatistics, boolean hasData) {
+  void check(boolean hasStatistics, boolean hasData, boolean gathers) {
     Pattern chosen = Pattern.parse(pattern);
     if (chosen instanceof Pattern.Groups groups) {
       String why = "with --pattern " + groups + ", which takes " + groups.sparsity();
@@ -134,7 +140,7 @@ final class PruneMixin {
         "with --criterion " + criterion + ", which does it already");
     Useless.refuse("--damping", damping != null && !compensates(), "without --compensate");
     boolean needed = needsStatistics();
-    if (needed && !hasStatistics) {
+    if (needed && !hasStatistics && !gathers) {
       throw new UsageException(
           (criterion.needsStatistics()
                   ? "--criterion " + criterion
@@ -163,9 +169,17 @@ final class PruneMixin {
     return compensate || criterion.compensates();
   }
 
-  /** Whether scores change when weights go: those of magnitude do not. */
-  boolean isScheduleUseful() {
-    return criterion.needsStatistics();
+  /** What has to be known of the data. */
+  Set<Statistic> statistics() {
+    Set<Statistic> needed = EnumSet.noneOf(Statistic.class);
+    needed.addAll(criterion.statistics());
+    if (allocation == Allocation.LOSS) {
+      needed.add(Statistic.DIAG);
+    }
+    if (compensates()) {
+      needed.add(Statistic.INPUT_GRAM);
+    }
+    return needed;
   }
 
   CriterionName criterion() {
@@ -210,6 +224,7 @@ final class PruneMixin {
       case MAGNITUDE -> new Magnitude();
       case FISHER -> new FisherLoss(statistics.orElseThrow());
       case WANDA -> new Wanda(statistics.orElseThrow());
+      case CONTRIBUTION -> new Contribution(statistics.orElseThrow());
       case OBS -> new Obs(gram(statistics), device);
       case SPARSEGPT -> throw new IllegalStateException("scores of sparsegpt change on the way");
     };

@@ -6,7 +6,7 @@ import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.NotFoundException;
 
 /** What makes a weight worth keeping. */
-public sealed interface Criterion permits Magnitude, FisherLoss, Wanda, Obs {
+public sealed interface Criterion permits Magnitude, FisherLoss, Wanda, Contribution, Obs {
 
   /** As on the command line. */
   String name();

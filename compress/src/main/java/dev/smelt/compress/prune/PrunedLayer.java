@@ -1,7 +1,10 @@
 package dev.smelt.compress.prune;
 
 import dev.smelt.compress.layer.Layer;
+import dev.smelt.compress.layer.StoredTensors;
+import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.storage.Scratch;
 import java.util.Optional;
 import java.util.OptionalDouble;
 
@@ -27,5 +30,13 @@ record PrunedLayer(
 
   PrunedLayer withPredictedLoss(double loss) {
     return new PrunedLayer(layer, mask, values, OptionalDouble.of(loss), outputError);
+  }
+
+  /** The same with all values on disk, as what became of another matrix. */
+  PrunedLayer settled(Layer original, StoredTensors stored, Scratch scratch) {
+    TensorView weight = layer.weight();
+    TensorInfo info = new TensorInfo(weight.name(), stored.typeOf(weight), weight.shape());
+    TensorView settled = values.orElseGet(() -> PrunedWriter.masked(weight, mask, info, scratch));
+    return new PrunedLayer(original, mask, Optional.of(settled), predictedLoss, outputError);
   }
 }

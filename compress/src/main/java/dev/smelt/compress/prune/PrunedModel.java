@@ -23,12 +23,8 @@ import java.util.OptionalDouble;
 import java.util.SequencedMap;
 import java.util.concurrent.ConcurrentHashMap;
 
-/**
- * A model some of whose weights are zero, before it is written: a checkpoint like any other, which
- * a network can be loaded from. Tensors are made when they are asked for. It lives as long as the
- * model that it was made of; closing it frees its masks and values, not that model.
- */
-public final class PrunedModel implements Checkpoint {
+/** A model some of whose weights are zero. Tensors are made when they are asked for. */
+public final class PrunedModel implements ThinnedModel {
 
   private final Checkpoint source;
   private final SequencedMap<String, PrunedLayer> layers;
@@ -64,10 +60,25 @@ public final class PrunedModel implements Checkpoint {
     return layers;
   }
 
-  /** The same weights but for those given, which must be zero where these are. */
-  PrunedModel with(Map<String, TensorView> values) {
-    values.forEach((name, view) -> made.put(name, view));
-    return this;
+  @Override
+  public List<String> trainable() {
+    return List.copyOf(layers.keySet());
+  }
+
+  /** In the type in which they will be stored. */
+  @Override
+  public void replace(Map<String, TensorView> values) {
+    values.forEach(
+        (name, view) ->
+            made.put(
+                name,
+                stored.of(
+                    name, stored.typeOf(source.tensor(name)), view.shape(), view.toDoubles())));
+  }
+
+  @Override
+  public List<String> notes() {
+    return List.of();
   }
 
   /** How many weights the masks make zero. */
@@ -80,22 +91,15 @@ public final class PrunedModel implements Checkpoint {
     return layers.values().stream().mapToLong(layer -> layer.mask().elements()).sum();
   }
 
-  /** What will be written. */
+  @Override
   public CheckpointWriter.Content content() {
     return new CheckpointWriter.Content(
         infos(), metadata(), config().map(config -> config.withDtype(stored.dtype())), sideFiles());
   }
 
-  /**
-   * Fills every slot of a writer made for {@link #content()}.
-   *
-   * @param original against which errors are taken
-   * @return a record for each tensor
-   */
-  public List<TensorRecord> write(
-      Checkpoint original, CheckpointWriter writer, int threads, Progress progress) {
-    Map<String, Change> changes =
-        new PrunedWriter(this, original, writer, threads, progress).write();
+  @Override
+  public List<TensorRecord> write(CheckpointWriter writer, int threads, Progress progress) {
+    Map<String, Change> changes = new PrunedWriter(this, writer, threads, progress).write();
     List<TensorRecord> records = new ArrayList<>();
     for (TensorView tensor : source.tensors()) {
       long before = tensor.info().bytes();

@@ -1,6 +1,5 @@
 package dev.smelt.compress.prune;
 
-import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.Progress;
 import dev.smelt.formats.TensorInfo;
@@ -26,19 +25,12 @@ final class PrunedWriter {
   private static final int PART = 1 << 14;
 
   private final PrunedModel model;
-  private final Checkpoint original;
   private final CheckpointWriter writer;
   private final int threads;
   private final Progress progress;
 
-  PrunedWriter(
-      PrunedModel model,
-      Checkpoint original,
-      CheckpointWriter writer,
-      int threads,
-      Progress progress) {
+  PrunedWriter(PrunedModel model, CheckpointWriter writer, int threads, Progress progress) {
     this.model = model;
-    this.original = original;
     this.writer = writer;
     this.threads = threads;
     this.progress = progress;
@@ -56,10 +48,9 @@ final class PrunedWriter {
         others.add(tensor);
         continue;
       }
-      TensorView before = original.tensor(tensor.name());
       for (long first = 0; first < tensor.elements(); first += PIECE) {
         int count = (int) Math.min(PIECE, tensor.elements() - first);
-        pieces.add(new Piece(before, layer, first, count));
+        pieces.add(new Piece(tensor, layer, first, count));
       }
     }
     Map<String, Change> changes = new HashMap<>();
@@ -91,7 +82,7 @@ final class PrunedWriter {
   private Change write(Piece piece) {
     TensorView weight = piece.layer().layer().weight();
     TensorSlot slot = writer.slot(weight.name());
-    if (!model.isPlain(piece.layer()) || !model.source().equals(original)) {
+    if (!model.isPlain(piece.layer())) {
       TensorView after = model.tensor(weight.name());
       long start = after.dtype().bytes(piece.first());
       long bytes = after.dtype().bytes(piece.count());

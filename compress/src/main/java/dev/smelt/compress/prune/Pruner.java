@@ -59,12 +59,15 @@ public final class Pruner {
   /**
    * Takes ⌊s·n⌋ weights of what the scope says, those with the smallest scores; ties by place.
    *
+   * @param previous a model with fewer zeros that was made of this one, whose weights are looked at
+   *     in place of its; it is not needed any more afterwards
    * @param sparsity s in [0, 1], of no effect where groups say how much goes
    * @param statistics for {@link Allocation#LOSS}
    * @throws UsageException when the method cannot do what the options say
    */
   public PrunedModel prune(
       Checkpoint model,
+      Optional<PrunedModel> previous,
       Method method,
       double sparsity,
       Optional<Statistics> statistics,
@@ -72,7 +75,7 @@ public final class Pruner {
     Scratch scratch = Storage.local().scratch(output.target());
     try {
       StoredTensors stored = new StoredTensors(scratch, output.target(), options.dtype());
-      List<Layer> layers = layers(model);
+      List<Layer> layers = layers(previous.isPresent() ? previous.get() : model);
       List<PrunedLayer> pruned =
           switch (method) {
             case Method.ByScore(Criterion criterion) ->
@@ -94,7 +97,14 @@ public final class Pruner {
             }
           };
       SequencedMap<String, PrunedLayer> byName = new LinkedHashMap<>();
-      pruned.forEach(layer -> byName.put(layer.layer().weight().name(), layer));
+      List<Layer> originals = layers(model);
+      for (int i = 0; i < originals.size(); i++) {
+        PrunedLayer layer =
+            previous.isPresent()
+                ? pruned.get(i).settled(originals.get(i), stored, scratch)
+                : pruned.get(i);
+        byName.put(originals.get(i).weight().name(), layer);
+      }
       return new PrunedModel(model, byName, scratch, stored);
     } catch (RuntimeException e) {
       scratch.close();

@@ -1,5 +1,7 @@
 package dev.smelt.compress.prune;
 
+import java.util.Locale;
+
 /** Among which weights the smallest are looked for. */
 public enum Scope {
   /** Those of all tensors. */
@@ -11,6 +13,6 @@ public enum Scope {
 
   @Override
   public String toString() {
-    return name().toLowerCase(java.util.Locale.ROOT);
+    return name().toLowerCase(Locale.ROOT);
   }
 }

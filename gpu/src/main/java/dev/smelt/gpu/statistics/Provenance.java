@@ -32,4 +32,22 @@ public record Provenance(
     OptionalLong batch,
     Optional<String> device,
     Optional<Precision> precision,
-    Optional<String> smeltVersion) {}
+    Optional<String> smeltVersion) {
+
+  /** Of statistics that are used where they were made. */
+  static Provenance none() {
+    return new Provenance(
+        Optional.empty(),
+        Optional.empty(),
+        OptionalLong.empty(),
+        OptionalLong.empty(),
+        OptionalInt.empty(),
+        OptionalLong.empty(),
+        Optional.empty(),
+        Optional.empty(),
+        OptionalLong.empty(),
+        Optional.empty(),
+        Optional.empty(),
+        Optional.empty());
+  }
+}

@@ -79,6 +79,15 @@ public final class Statistics implements AutoCloseable {
     }
   }
 
+  /**
+   * Statistics that are not kept: on disk until they are closed.
+   *
+   * @param place the file on whose disk they are, for messages too
+   */
+  public static Statistics held(Source source, Path place) {
+    return new Statistics(new HeldTensors(source, place), Provenance.none());
+  }
+
   private static void requireStatistics(Checkpoint file) {
     List<TensorView> statistics = file.tensors().stream().filter(Statistics::isStatistic).toList();
     if (statistics.isEmpty()) {
