@@ -60,7 +60,7 @@ public record Manifest(
   }
 
   /**
-   * @param role "model", "base" or "statistics"
+   * @param role "model", "base", "adapter", "statistics", "forget" or "retain"
    * @param path as given by the user
    * @param sha256 of the content: {@link ContentHash} of checkpoints, of the bytes of other files
    */
@@ -76,7 +76,7 @@ public record Manifest(
   public record ModelRecord(String name, long bytesBefore, long bytesOwn) {}
 
   /**
-   * @param stage what was measured: "dense", "factors", "refined", "tuned", "clustered"
+   * @param stage what was measured: "dense", "factors", "refined", "tuned", "clustered", "dampened"
    * @param model which of several models; null where there is one
    * @param bytes of all tensors of that model
    * @param loss nats per token predicted, or per example for classifiers
