@@ -24,6 +24,7 @@ public final class Bench {
              bench sharing MODELS TEXT
              bench zoo MODELS TEXT
              bench images REAL IMAGES
+             bench dampen MODELS TEXT
       """;
 
   private Bench() {}
@@ -48,6 +49,8 @@ public final class Bench {
       ZooBench.run(Path.of(words.get(1)), Path.of(words.get(2)), out);
     } else if (words.size() == 3 && words.getFirst().equals("images")) {
       AccuracyBench.images(Path.of(words.get(1)), Path.of(words.get(2)), out);
+    } else if (words.size() == 3 && words.getFirst().equals("dampen")) {
+      DampenBench.run(Path.of(words.get(1)), Path.of(words.get(2)), out);
     } else if (words.size() == 1 && words.getFirst().equals("factorize")) {
       FactorizeBench.run(out);
     } else if (words.size() == 1 && words.getFirst().equals("cluster")) {

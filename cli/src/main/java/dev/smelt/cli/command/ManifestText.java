@@ -74,14 +74,15 @@ final class ManifestText {
   }
 
   private static TextTable measured(List<Measured> measured) {
-    TextTable table = new TextTable("on " + data(measured));
+    boolean several = measured.stream().map(Measured::data).distinct().count() > 1;
+    boolean perData = several && measured.stream().allMatch(one -> one.model() == null);
+    TextTable table = new TextTable(perData ? "on data" : "on " + data(measured));
     List.of("bytes", "loss", "increase", "perplexity", "accuracy").forEach(table::column);
     double before = measured.getFirst().loss();
-    boolean several = measured.stream().map(Measured::data).distinct().count() > 1;
     String last = "";
     for (Measured one : measured) {
       String model = one.model() == null ? "" : one.model() + " ";
-      if (several && one.model() == null) {
+      if (perData) {
         model = Path.of(one.data()).getFileName() + ": ";
       }
       // The first of each model, or on each of several data, is the dense one.

@@ -4,6 +4,7 @@ import dev.smelt.cli.verify.CertificateChecks;
 import dev.smelt.cli.verify.Check;
 import dev.smelt.cli.verify.ClusterChecks;
 import dev.smelt.cli.verify.ClusterVerification;
+import dev.smelt.cli.verify.DampenChecks;
 import dev.smelt.cli.verify.DeltaChecks;
 import dev.smelt.cli.verify.FileChecks;
 import dev.smelt.cli.verify.ManifestFile;
@@ -128,6 +129,9 @@ public final class VerifyCommand extends SmeltCommand {
     try (var _ = new ClosingAll(opened)) {
       List<Checkpoint> originals = open(against, opened);
       CertificateChecks.inputs(originals, manifest, root().threads(), checks, notes);
+      if (manifest.command().equals(DampenChecks.DAMPEN)) {
+        DampenChecks.errors(originals.getFirst(), written, manifest, checks);
+      }
       if (manifest.command().equals(CertificateChecks.FACTORIZE)) {
         try (ComputeDevice device = root().openDevice()) {
           CertificateChecks.certificates(
