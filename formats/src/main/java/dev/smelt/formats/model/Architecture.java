@@ -105,6 +105,11 @@ public record Architecture(
         .orElse(GENERAL);
   }
 
+  /** The rules of a family; empty for those without rules of their own. */
+  static Optional<Architecture> named(String modelType) {
+    return Optional.ofNullable(KNOWN.get(modelType));
+  }
+
   /** False for the general rules. */
   public boolean isKnown() {
     return !this.equals(GENERAL);

@@ -62,16 +62,17 @@ final class BertEncoder {
         embeddings.embedding(
             "token_type_embeddings", config.integer("type_vocab_size").orElse(2), width);
     norm = embeddings.layerNorm("LayerNorm", width, epsilon);
+    int layers = config.size("num_hidden_layers");
     blocks =
         EncoderBlock.stack(
             base,
             "encoder.layer",
-            config.size("num_hidden_layers"),
+            layers,
             NAMES,
             new EncoderBlock.Sizes(
                 width,
                 config.size("intermediate_size"),
-                Configs.heads(config, "hidden_size", "num_attention_heads"),
+                Configs.prunedHeads(config, layers, "hidden_size", "num_attention_heads"),
                 activation,
                 epsilon,
                 Bias.YES));

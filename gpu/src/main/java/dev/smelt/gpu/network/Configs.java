@@ -4,6 +4,7 @@ import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.UnsupportedException;
+import dev.smelt.formats.model.PrunedHeads;
 import dev.smelt.gpu.layer.SoftCap;
 import java.util.List;
 import java.util.Optional;
@@ -32,6 +33,26 @@ final class Configs {
     int heads = config.size(headsKey);
     requireDivisible(config, widthKey, config.size(widthKey), headsKey, heads);
     return heads;
+  }
+
+  /**
+   * Heads of each layer, of which some may lack a few.
+   *
+   * @param layers of the network
+   */
+  static PrunedHeads prunedHeads(ModelConfig config, int layers, String widthKey, String headsKey) {
+    return PrunedHeads.of(config, layers, heads(config, widthKey, headsKey));
+  }
+
+  /** Refuses heads that are gone, of a family in which all layers have as many. */
+  static void refusePrunedHeads(ModelConfig config) {
+    if (PrunedHeads.areIn(config)) {
+      throw new UnsupportedException(
+          PrunedHeads.KEY + " not supported",
+          config.where(),
+          "model_type " + config.modelType() + " has none, found " + config.get(PrunedHeads.KEY),
+          "");
+    }
   }
 
   /** Refuses a flag that would change the network in a way that is not built here. */

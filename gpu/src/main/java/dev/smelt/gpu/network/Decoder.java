@@ -78,6 +78,7 @@ final class Decoder implements Model {
       ScriptFunctions functions) {
     Configs.refuse(config, "use_bidirectional_attention", "attention to later tokens");
     Configs.refuseForeign(config);
+    Configs.refusePrunedHeads(config);
     Decoder decoder = new Decoder(family, task, config, weights, functions);
     return new Built(decoder, decoder.head.input(), decoder.head.aliases());
   }

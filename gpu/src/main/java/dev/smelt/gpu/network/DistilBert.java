@@ -65,16 +65,17 @@ final class DistilBert {
     positions =
         embeddings.embedding("position_embeddings", config.size("max_position_embeddings"), width);
     norm = embeddings.layerNorm("LayerNorm", width, EPSILON);
+    int layers = config.size("n_layers");
     blocks =
         EncoderBlock.stack(
             base,
             "transformer.layer",
-            config.size("n_layers"),
+            layers,
             NAMES,
             new EncoderBlock.Sizes(
                 width,
                 config.size("hidden_dim"),
-                Configs.heads(config, "dim", "n_heads"),
+                Configs.prunedHeads(config, layers, "dim", "n_heads"),
                 activation,
                 EPSILON,
                 Bias.YES));

@@ -1,6 +1,7 @@
 package dev.smelt.gpu.network;
 
 import ai.djl.ndarray.NDArray;
+import dev.smelt.formats.model.PrunedHeads;
 import dev.smelt.gpu.layer.Activation;
 import dev.smelt.gpu.layer.Attention;
 import dev.smelt.gpu.layer.LayerNorm;
@@ -25,6 +26,7 @@ record EncoderBlock(
     Linear up,
     Linear down,
     LayerNorm norm,
+    int heads,
     Sizes sizes) {
 
   /** Modules of a layer, as a family names them. */
@@ -41,10 +43,16 @@ record EncoderBlock(
   /**
    * What a config says of all layers.
    *
-   * @param heads a divisor of {@code width}
+   * @param heads by layer; those of a layer that has all of them divide {@code width}
    * @param bias of query, key and value
    */
-  record Sizes(int width, int inner, int heads, Activation activation, double epsilon, Bias bias) {}
+  record Sizes(
+      int width, int inner, PrunedHeads heads, Activation activation, double epsilon, Bias bias) {
+
+    int headWidth() {
+      return width / heads.heads();
+    }
+  }
 
   /**
    * @param path of a layer without its number
@@ -52,22 +60,24 @@ record EncoderBlock(
   static List<EncoderBlock> stack(
       Weights weights, String path, int layers, Names names, Sizes sizes) {
     return IntStream.range(0, layers)
-        .mapToObj(i -> of(weights.in(path + "." + i), names, sizes))
+        .mapToObj(i -> of(weights.in(path + "." + i), names, sizes.heads().left(i), sizes))
         .toList();
   }
 
-  private static EncoderBlock of(Weights layer, Names names, Sizes sizes) {
+  private static EncoderBlock of(Weights layer, Names names, int heads, Sizes sizes) {
     int width = sizes.width();
+    long mixed = (long) heads * sizes.headWidth();
     int inner = sizes.inner();
     return new EncoderBlock(
-        layer.linear(names.query(), width, width, Layout.OUT_IN, sizes.bias()),
-        layer.linear(names.key(), width, width, Layout.OUT_IN, sizes.bias()),
-        layer.linear(names.value(), width, width, Layout.OUT_IN, sizes.bias()),
-        layer.linear(names.attentionOutput(), width, width, Layout.OUT_IN, Bias.YES),
+        layer.linear(names.query(), width, mixed, Layout.OUT_IN, sizes.bias()),
+        layer.linear(names.key(), width, mixed, Layout.OUT_IN, sizes.bias()),
+        layer.linear(names.value(), width, mixed, Layout.OUT_IN, sizes.bias()),
+        layer.linear(names.attentionOutput(), mixed, width, Layout.OUT_IN, Bias.YES),
         layer.layerNorm(names.attentionNorm(), width, sizes.epsilon()),
         layer.linear(names.up(), width, inner, Layout.OUT_IN, Bias.YES),
         layer.linear(names.down(), inner, width, Layout.OUT_IN, Bias.YES),
         layer.layerNorm(names.norm(), width, sizes.epsilon()),
+        heads,
         sizes);
   }
 
@@ -89,8 +99,8 @@ record EncoderBlock(
             query.forward(x, tape),
             key.forward(x, tape),
             value.forward(x, tape),
-            sizes.heads(),
-            1 / Math.sqrt(sizes.width() / (double) sizes.heads()),
+            heads,
+            1 / Math.sqrt(sizes.headWidth()),
             bias);
     return attentionOutput.forward(mixed, tape);
   }

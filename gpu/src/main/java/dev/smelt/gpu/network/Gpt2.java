@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import dev.smelt.formats.ModelConfig;
+import dev.smelt.formats.model.PrunedHeads;
 import dev.smelt.gpu.data.Batch;
 import dev.smelt.gpu.data.Task;
 import dev.smelt.gpu.data.TokenBatch;
@@ -27,11 +28,16 @@ import java.util.List;
  */
 final class Gpt2 implements Model {
 
-  /** One block: x += attention(ln_1 x), then x += perceptron(ln_2 x). */
+  /**
+   * One block: x += attention(ln_1 x), then x += perceptron(ln_2 x).
+   *
+   * @param heads that its attention has
+   */
   private record Block(
       LayerNorm norm1,
       Linear queryKeyValue,
       Linear attentionOutput,
+      int heads,
       double scale,
       LayerNorm norm2,
       Linear up,
@@ -43,7 +49,6 @@ final class Gpt2 implements Model {
   private final LayerNorm norm;
   private final CausalHead head;
   private final Activation activation;
-  private final int heads;
 
   private Gpt2(Task task, ModelConfig config, Weights weights, ScriptFunctions functions) {
     int width = config.size("n_embd");
@@ -51,21 +56,26 @@ final class Gpt2 implements Model {
     int inner = config.integer("n_inner").orElse(4 * width);
     double epsilon = config.number("layer_norm_epsilon", 1e-5);
     String act = config.text("activation_function").orElse("gelu_new");
-    heads = Configs.heads(config, "n_embd", "n_head");
+    int layers = config.size("n_layer");
+    PrunedHeads pruned = Configs.prunedHeads(config, layers, "n_embd", "n_head");
+    int headWidth = width / pruned.heads();
     activation = Activation.named(act, config.where() + "|activation_function", functions);
 
     Weights base = weights.inOptional("transformer");
     tokens = base.embedding("wte", config.size("vocab_size"), width);
     positions = base.embedding("wpe", maxPositions, width);
     blocks = new ArrayList<>();
-    for (int i = 0; i < config.size("n_layer"); i++) {
+    for (int i = 0; i < layers; i++) {
       Weights block = base.in("h." + i);
+      int heads = pruned.left(i);
+      long mixed = (long) heads * headWidth;
       blocks.add(
           new Block(
               block.layerNorm("ln_1", width, epsilon),
-              block.linear("attn.c_attn", width, 3L * width, Layout.IN_OUT, Bias.YES),
-              block.linear("attn.c_proj", width, width, Layout.IN_OUT, Bias.YES),
-              scale(config, width / heads, i),
+              block.linear("attn.c_attn", width, 3 * mixed, Layout.IN_OUT, Bias.YES),
+              block.linear("attn.c_proj", mixed, width, Layout.IN_OUT, Bias.YES),
+              heads,
+              scale(config, headWidth, i),
               block.layerNorm("ln_2", width, epsilon),
               block.linear("mlp.c_fc", width, inner, Layout.IN_OUT, Bias.YES),
               block.linear("mlp.c_proj", inner, width, Layout.IN_OUT, Bias.YES)));
@@ -113,7 +123,8 @@ final class Gpt2 implements Model {
     NDArray normed = block.norm1().forward(x, tape);
     NDList parts = block.queryKeyValue().forward(normed, tape).split(3, 2);
     NDArray mixed =
-        Attention.attend(parts.get(0), parts.get(1), parts.get(2), heads, block.scale(), bias);
+        Attention.attend(
+            parts.get(0), parts.get(1), parts.get(2), block.heads(), block.scale(), bias);
     return block.attentionOutput().forward(mixed, tape);
   }
 

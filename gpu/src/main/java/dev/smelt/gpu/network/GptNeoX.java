@@ -84,6 +84,7 @@ final class GptNeoX implements Model {
 
   static Built build(Task task, ModelConfig config, Weights weights, ScriptFunctions functions) {
     Configs.refuseForeign(config);
+    Configs.refusePrunedHeads(config);
     GptNeoX model = new GptNeoX(task, config, weights, functions);
     return new Built(model, model.head.input(), model.head.aliases());
   }

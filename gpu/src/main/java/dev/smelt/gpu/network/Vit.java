@@ -77,16 +77,17 @@ final class Vit implements Model {
             Convolution.Kernel.of(square).withStride(square),
             Bias.YES,
             functions);
+    int layers = config.size("num_hidden_layers");
     blocks =
         EncoderBlock.stack(
             base,
             "encoder.layer",
-            config.size("num_hidden_layers"),
+            layers,
             NAMES,
             new EncoderBlock.Sizes(
                 width,
                 config.size("intermediate_size"),
-                Configs.heads(config, "hidden_size", "num_attention_heads"),
+                Configs.prunedHeads(config, layers, "hidden_size", "num_attention_heads"),
                 Activation.named(activation, config.where() + "|hidden_act", functions),
                 epsilon,
                 config.flag("qkv_bias", true) ? Bias.YES : Bias.NO));
