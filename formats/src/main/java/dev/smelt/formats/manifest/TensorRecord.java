@@ -75,6 +75,9 @@ public record TensorRecord(
   public static final String KEPT = "kept";
   public static final String DROPPED = "dropped";
 
+  /** Rows or columns of it are left out. */
+  public static final String SHRUNK = "shrunk";
+
   /** A tensor that was neither pruned nor dampened. */
   public TensorRecord(
       String name,
@@ -198,6 +201,18 @@ public record TensorRecord(
   /** A tensor of the input that has no place in the output. */
   public static TensorRecord dropped(String name, String reason, long bytes) {
     return plain(name, DROPPED, reason, bytes, 0);
+  }
+
+  /**
+   * A tensor of which rows or columns are left out.
+   *
+   * @param what is left out, for people
+   * @param outputError √(E‖Wx − Ŵx‖² / E‖Wx‖²) of a matrix that was fitted to make up for that
+   */
+  public static TensorRecord shrunk(
+      String name, String what, @Nullable Double outputError, long bytesBefore, long bytesAfter) {
+    return new TensorRecord(
+        name, SHRUNK, what, null, null, outputError, null, null, null, bytesBefore, bytesAfter);
   }
 
   private static TensorRecord plain(

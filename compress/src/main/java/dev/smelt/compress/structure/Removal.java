@@ -1,0 +1,23 @@
+package dev.smelt.compress.structure;
+
+import java.util.List;
+
+/**
+ * What is left out of a block, or which blocks of the model.
+ *
+ * @param of how many there are
+ * @param gone their numbers, ascending
+ */
+public record Removal(int of, List<Integer> gone) {
+  public Removal {
+    gone = List.copyOf(gone);
+  }
+
+  public int count() {
+    return gone.size();
+  }
+
+  public int left() {
+    return of - gone.size();
+  }
+}

@@ -1,0 +1,228 @@
+package dev.smelt.compress.structure;
+
+import dev.smelt.compress.layer.StoredTensors;
+import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.CheckpointWriter;
+import dev.smelt.formats.ModelConfig;
+import dev.smelt.formats.TensorInfo;
+import dev.smelt.formats.TensorView;
+import dev.smelt.formats.manifest.TensorRecord;
+import dev.smelt.formats.storage.Scratch;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * A model that lacks hidden units, heads or blocks, before it is written: a checkpoint like any
+ * other, which a network can be loaded from. Tensors are made when they are asked for. It lives as
+ * long as the model that it was made of; closing it frees its tensors, not that model.
+ */
+public final class ShrunkModel implements Checkpoint {
+
+  private final Checkpoint source;
+  private final ModelConfig config;
+  private final StructurePattern pattern;
+  private final List<Removal> removals;
+  private final List<String> notes;
+  private final List<Fate> fates;
+  private final Map<String, Fate> byName = new HashMap<>();
+  private final Scratch scratch;
+  private final StoredTensors stored;
+  private final Map<String, TensorView> made = new HashMap<>();
+
+  /**
+   * @param fates of all tensors, in the order of the source
+   * @param scratch becomes this model's own
+   */
+  ShrunkModel(
+      Checkpoint source,
+      ModelConfig config,
+      StructurePattern pattern,
+      List<Removal> removals,
+      List<String> notes,
+      List<Fate> fates,
+      Scratch scratch,
+      StoredTensors stored) {
+    this.source = source;
+    this.config = config;
+    this.pattern = pattern;
+    this.removals = List.copyOf(removals);
+    this.notes = List.copyOf(notes);
+    this.fates = List.copyOf(fates);
+    this.scratch = scratch;
+    this.stored = stored;
+    for (Fate fate : fates) {
+      if (!(fate instanceof Fate.Goes)) {
+        byName.put(fate.output().name(), fate);
+      }
+    }
+  }
+
+  public StructurePattern pattern() {
+    return pattern;
+  }
+
+  /** What is left out of each block in turn; of whole blocks, one for the model. */
+  public List<Removal> removals() {
+    return removals;
+  }
+
+  /** How many units are left out, of all blocks together. */
+  public int removed() {
+    return removals.stream().mapToInt(Removal::count).sum();
+  }
+
+  /** How many units there were, of all blocks together. */
+  public int units() {
+    return removals.stream().mapToInt(Removal::of).sum();
+  }
+
+  /** What the user should know of the result, one sentence each. */
+  public List<String> notes() {
+    return notes;
+  }
+
+  /** What will be written. */
+  public CheckpointWriter.Content content() {
+    return new CheckpointWriter.Content(
+        infos(), metadata(), config().map(one -> one.withDtype(stored.dtype())), sideFiles());
+  }
+
+  /** Fills every slot of a writer made for {@link #content()}. */
+  public void write(CheckpointWriter writer) {
+    for (TensorInfo info : infos()) {
+      writer.slot(info.name()).transfer(tensor(info.name()));
+    }
+  }
+
+  /** One record per tensor of the source, in its order. */
+  public List<TensorRecord> records() {
+    return fates.stream().map(this::record).toList();
+  }
+
+  private TensorRecord record(Fate fate) {
+    String name = fate.input().name();
+    long before = fate.input().info().bytes();
+    return switch (fate) {
+      case Fate.Stays stays ->
+          TensorRecord.kept(
+              name,
+              stays.name().equals(name) ? null : "now " + stays.name(),
+              before,
+              rounded(fate).bytes());
+      case Fate.Cut cut ->
+          TensorRecord.shrunk(name, cut.what(), null, before, rounded(fate).bytes());
+      case Fate.Refitted refitted ->
+          TensorRecord.shrunk(
+              name,
+              refitted.what() + ", the others refitted",
+              refitted.error(),
+              before,
+              rounded(fate).bytes());
+      case Fate.Goes goes ->
+          TensorRecord.dropped(name, "in block " + goes.block() + ", which is left out", before);
+    };
+  }
+
+  private TensorInfo rounded(Fate fate) {
+    return fate.output().withFloatsAs(stored.dtype());
+  }
+
+  /**
+   * Takes other values for some tensors, rounded to the types in which these are stored.
+   *
+   * @param values by the name of the tensor here, of its shape
+   */
+  public synchronized void replace(Map<String, TensorView> values) {
+    values.forEach(
+        (name, view) -> {
+          TensorInfo info = tensor(name).info();
+          made.put(name, stored.of(name, info.dtype(), info.shape(), view.toDoubles()));
+        });
+  }
+
+  @Override
+  public Path path() {
+    return source.path();
+  }
+
+  @Override
+  public String kind() {
+    return "shrunk " + source.kind();
+  }
+
+  @Override
+  public List<TensorView> tensors() {
+    List<TensorView> tensors = new ArrayList<>();
+    for (TensorInfo info : infos()) {
+      tensors.add(tensor(info.name()));
+    }
+    return tensors;
+  }
+
+  @Override
+  public synchronized Optional<TensorView> find(String name) {
+    Fate fate = byName.get(name);
+    return fate == null
+        ? Optional.empty()
+        : Optional.of(made.computeIfAbsent(name, key -> make(fate)));
+  }
+
+  private TensorView make(Fate fate) {
+    return switch (fate) {
+      case Fate.Stays(TensorView input, String name) -> stored.kept(input, name);
+      case Fate.Cut(TensorView input, int axis, int[] kept, String _) ->
+          stored.kept(Slicer.cut(input, axis, kept, scratch), input.name());
+      case Fate.Refitted refitted -> refitted.values();
+      case Fate.Goes goes -> throw new IllegalArgumentException(goes.input().name());
+    };
+  }
+
+  @Override
+  public List<TensorInfo> infos() {
+    return fates.stream().filter(fate -> !(fate instanceof Fate.Goes)).map(this::rounded).toList();
+  }
+
+  @Override
+  public long bytes() {
+    return infos().stream().mapToLong(TensorInfo::bytes).sum();
+  }
+
+  @Override
+  public long parameters() {
+    return infos().stream().mapToLong(TensorInfo::elements).sum();
+  }
+
+  @Override
+  public Map<String, String> metadata() {
+    return Map.of();
+  }
+
+  @Override
+  public List<String> leftOut() {
+    return source.leftOut();
+  }
+
+  @Override
+  public Optional<ModelConfig> config() {
+    return Optional.of(config);
+  }
+
+  @Override
+  public List<Path> weightFiles() {
+    return source.weightFiles();
+  }
+
+  @Override
+  public List<Path> sideFiles() {
+    return source.sideFiles();
+  }
+
+  @Override
+  public void close() {
+    scratch.close();
+  }
+}
