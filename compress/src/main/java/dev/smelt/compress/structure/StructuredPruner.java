@@ -178,12 +178,15 @@ public final class StructuredPruner {
         fates.put(view.name(), new Fate.Cut(view, axis, kept, what));
       }
     }
-    compensation.ifPresent(
-        fit -> {
-          Coupling.Member consumer = coupling.consumer();
-          fates.put(
-              consumer.weight().name(), fit.refit(consumer, consumer.indices(gone), what, stored));
-        });
+    if (compensation.isPresent()) {
+      Coupling.Member consumer = coupling.consumer();
+      fates.put(
+          consumer.weight().name(),
+          compensation
+              .get()
+              .refit(
+                  consumer, consumer.indices(gone), consumer.indicesWithout(gone), what, stored));
+    }
   }
 
   private ShrunkModel withoutBlocks(double sparsity) {

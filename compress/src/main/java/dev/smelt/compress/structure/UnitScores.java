@@ -4,6 +4,7 @@ import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.prune.Criterion;
 import dev.smelt.compress.prune.Scores;
 import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.model.Coupling;
 import java.util.Optional;
@@ -36,7 +37,20 @@ final class UnitScores {
           owners,
           sums);
     }
+    for (double sum : sums) {
+      if (!Double.isFinite(sum)) {
+        throw notFinite(coupling.consumer().weight(), sum);
+      }
+    }
     return sums;
+  }
+
+  private NonFiniteException notFinite(TensorView weight, double sum) {
+    return new NonFiniteException(
+        "score of a unit is no finite number",
+        checkpoint.path() + "|" + weight.name(),
+        "found " + sum + " in its block",
+        "repair the model or the statistics");
   }
 
   /** Of a whole matrix. */
@@ -44,6 +58,9 @@ final class UnitScores {
     double[] sum = new double[1];
     int[] owners = new int[Math.toIntExact(weight.shape().size(0))];
     add(layer(module, weight, transposed), 0, owners, sum);
+    if (!Double.isFinite(sum[0])) {
+      throw notFinite(weight, sum[0]);
+    }
     return sum[0];
   }
 
@@ -56,6 +73,7 @@ final class UnitScores {
    * @param owners the unit of each index along it
    */
   private void add(Layer layer, int axis, int[] owners, double[] sums) {
+    layer.requireFinite();
     Scores scores = criterion.of(layer);
     TensorView weight = layer.weight();
     long rowLength = weight.elements() / weight.shape().size(0);

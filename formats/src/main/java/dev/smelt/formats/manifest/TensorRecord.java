@@ -7,8 +7,8 @@ import org.jspecify.annotations.Nullable;
  * written. Parts that do not apply are null and left out of the file.
  *
  * @param name in the input; of what {@code expand} made, in the output
- * @param action "merged", "factorized", "clustered", "expanded", "delta", "pruned", "dampened",
- *     "unchanged", "kept", "dropped"
+ * @param action "merged", "factorized", "clustered", "expanded", "delta", "pruned", "shrunk",
+ *     "dampened", "unchanged", "kept", "dropped"
  * @param reason why, where the action is not what was asked for
  * @param rank of the factors
  * @param relativeError ‖W − Ŵ‖ / ‖W‖ (Frobenius) of the written, rounded tensor
