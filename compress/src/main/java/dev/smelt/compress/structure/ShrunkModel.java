@@ -135,11 +135,15 @@ public final class ShrunkModel implements Checkpoint {
    * Takes other values for some tensors, rounded to the types in which these are stored.
    *
    * @param values by the name of the tensor here, of its shape
+   * @throws IllegalArgumentException when one is of another shape
    */
   public synchronized void replace(Map<String, TensorView> values) {
     values.forEach(
         (name, view) -> {
           TensorInfo info = tensor(name).info();
+          if (!view.shape().equals(info.shape())) {
+            throw new IllegalArgumentException(info + " cannot have the values of " + view.info());
+          }
           made.put(name, stored.of(name, info.dtype(), info.shape(), view.toDoubles()));
         });
   }

@@ -108,7 +108,7 @@ class EquivalenceTest {
     }
   }
 
-  private static void assertLogits(Checkpoint found, Families expected) {
+  static void assertLogits(Checkpoint found, Families expected) {
     List<float[]> logits = Logits.of(found, expected.examples());
     for (int e = 0; e < logits.size(); e++) {
       double[][] rows = PlainNetwork.logits(expected.model(), expected.examples().get(e));
