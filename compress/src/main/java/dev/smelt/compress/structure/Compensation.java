@@ -76,33 +76,41 @@ final class Compensation {
     }
   }
 
-  /** ‖W_S [(H⁻¹)_SS]^(−1/2)‖² for the inputs S of each unit. */
+  /** ‖W_S [(H⁻¹)_SS]^(−1/2)‖² / tr(WHWᵀ) for the inputs S of each unit. */
   double[] scores(Coupling coupling) {
     Coupling.Member consumer = coupling.consumer();
     Layer layer = layer(consumer);
     Inputs inputs = inputs(layer);
     double[] scores = new double[coupling.units()];
     try (LinearAlgebra algebra = surgeon.device().linearAlgebra()) {
+      Matrix w = layer.load(algebra, Precision.F64);
+      Matrix weights = algebra.transpose(w);
       Matrix columns;
+      double all;
       try (LinearAlgebra inner = algebra.inner()) {
         Matrix root = root(inner, inputs.gram(), inputs.diagonal());
+        all = squared(inner.frobenius(inner.multiplyLower(w, root)));
         Matrix identity = inner.identity(root.rows(), root.precision());
         // Its row k is column k of L⁻¹, and H⁻¹ = L⁻ᵀL⁻¹.
         columns = algebra.keep(inner.transpose(inner.solveLower(root, identity)));
       }
-      Matrix weights = algebra.transpose(layer.load(algebra, Precision.F64));
       for (int unit = 0; unit < scores.length; unit++) {
         int[] own = consumer.indices(unit);
         int end = own[0] + own.length;
         try (LinearAlgebra inner = algebra.inner()) {
           Matrix inverse = inner.gram(inner.rows(columns, own[0], end));
           Matrix removed = inner.rows(weights, own[0], end);
-          double norm = inner.frobenius(inner.solveLower(inner.cholesky(inverse), removed));
-          scores[unit] = norm * norm;
+          Matrix lost = inner.solveLower(inner.cholesky(inverse), removed);
+          // A matrix of zeros loses nothing.
+          scores[unit] = all > 0 ? squared(inner.frobenius(lost)) / all : 0;
         }
       }
     }
     return scores;
+  }
+
+  private static double squared(double x) {
+    return x * x;
   }
 
   /**

@@ -18,7 +18,8 @@ public sealed interface UnitScoring {
    * By how much the outputs of the layer that reads it change, when the remaining inputs make up
    * for it as far as they can; they are made to do so. With A = E[x xᵀ] over the inputs x of that
    * layer, H = A + δμI, μ the mean of the diagonal of A, and S the inputs of a unit, the score is
-   * ‖W_S [(H⁻¹)_SS]^(−1/2)‖², and once all inputs S that go are known, those that stay get
+   * ‖W_S [(H⁻¹)_SS]^(−1/2)‖² / tr(WHWᵀ), a share of that layer's outputs, and once all inputs S
+   * that go are known, those that stay get
    *
    * <pre>  Ŵ_R = W_R + W_S H_SR (H_RR)⁻¹</pre>
    *

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 
 /** Gram matrices of made-up inputs, as a file and in plain Java. */
@@ -58,7 +59,7 @@ final class GramFile {
   }
 
   double[][] of(String module) {
-    return grams.get(module);
+    return Objects.requireNonNull(grams.get(module), module);
   }
 
   Path write(Path file) {
