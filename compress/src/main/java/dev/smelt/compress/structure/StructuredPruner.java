@@ -121,6 +121,21 @@ public final class StructuredPruner {
   }
 
   /**
+   * The largest share that may be asked for: at least one unit of each layer stays, and of blocks
+   * those that are protected.
+   */
+  public double largestSparsity() {
+    int units = scores.stream().mapToInt(layer -> layer.length).sum();
+    int most =
+        options.pattern() == StructurePattern.BLOCKS
+            ? Math.min(free().length, units - 1)
+            : units - scores.size();
+    return options.overall() || options.pattern() == StructurePattern.BLOCKS
+        ? (double) most / units
+        : Math.nextDown(1.0);
+  }
+
+  /**
    * The model without a share of the units; close it.
    *
    * @param sparsity s in [0, 1): ⌊s·n⌋ of n go
@@ -192,10 +207,7 @@ public final class StructuredPruner {
   private ShrunkModel withoutBlocks(double sparsity) {
     double[] ofBlocks = scores.getFirst();
     int n = ofBlocks.length;
-    int first = scoring instanceof UnitScoring.Entropy ? UnitScoring.Entropy.FIRST_PROTECTED : 0;
-    int last = scoring instanceof UnitScoring.Entropy ? UnitScoring.Entropy.LAST_PROTECTED : 0;
-    int[] free = IntStream.range(first, Math.max(first, n - last)).toArray();
-    int[] gone = selection().among(ofBlocks, free, sparsity);
+    int[] gone = selection().among(ofBlocks, free(), sparsity);
     int[] kept =
         IntStream.range(0, n).filter(block -> Arrays.binarySearch(gone, block) < 0).toArray();
     RestatedConfig restated = RestatedConfig.ofBlocks(anatomy, config, kept);
@@ -203,6 +215,14 @@ public final class StructuredPruner {
         restated,
         List.of(removal(n, gone)),
         (_, _) -> checkpoint.tensors().stream().map(view -> moved(view, kept)).toList());
+  }
+
+  /** Blocks that may go. */
+  private int[] free() {
+    int n = scores.getFirst().length;
+    int first = scoring instanceof UnitScoring.Entropy ? UnitScoring.Entropy.FIRST_PROTECTED : 0;
+    int last = scoring instanceof UnitScoring.Entropy ? UnitScoring.Entropy.LAST_PROTECTED : 0;
+    return IntStream.range(first, Math.max(first, n - last)).toArray();
   }
 
   private Fate moved(TensorView view, int[] kept) {

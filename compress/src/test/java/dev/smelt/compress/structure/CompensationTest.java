@@ -48,7 +48,9 @@ class CompensationTest {
             double[][] h = damped(grams.of(module(whole, block, whole.down())));
             for (int unit = 0; unit < whole.inner(); unit++) {
               assertThat(pruner.scores().get(block)[unit])
-                  .isCloseTo(cost(w, h, List.of(unit)) / energy(w, h), within(1e-9));
+                  .isCloseTo(
+                      PlainLeastSquares.cost(w, h, List.of(unit)) / PlainLeastSquares.energy(w, h),
+                      within(1e-9));
             }
           }
         });
@@ -69,13 +71,13 @@ class CompensationTest {
           for (int k = 0; k < h.length; k++) {
             double[] unit = new double[h.length];
             unit[k] = 1;
-            double inverse = solve(h, unit)[k];
+            double inverse = PlainLeastSquares.solve(h, unit)[k];
             double squares = 0;
             for (double[] row : w) {
               squares += row[k] * row[k];
             }
             assertThat(pruner.scores().get(1)[k])
-                .isCloseTo(squares / inverse / energy(w, h), within(1e-9));
+                .isCloseTo(squares / inverse / PlainLeastSquares.energy(w, h), within(1e-9));
           }
         });
   }
@@ -97,7 +99,9 @@ class CompensationTest {
               int size = h.length / 2;
               List<Integer> own = IntStream.range(head * size, (head + 1) * size).boxed().toList();
               assertThat(pruner.scores().get(block)[head])
-                  .isCloseTo(cost(w, h, own) / energy(w, h), within(1e-9));
+                  .isCloseTo(
+                      PlainLeastSquares.cost(w, h, own) / PlainLeastSquares.energy(w, h),
+                      within(1e-9));
             }
           }
         });
@@ -126,7 +130,7 @@ class CompensationTest {
               List<Integer> gone = inputs(shrunk.removals().get(block), a.length);
               List<Integer> kept =
                   IntStream.range(0, a.length).boxed().filter(k -> !gone.contains(k)).toList();
-              double[][] fitted = fitted(w, damped(a), kept);
+              double[][] fitted = PlainLeastSquares.fitted(w, damped(a), kept);
               double[] found = shrunk.tensor(module + ".weight").toDoubles();
               double largest = 0;
               for (double[] row : w) {
@@ -147,8 +151,11 @@ class CompensationTest {
                   difference[i][kept.get(k)] = w[i][kept.get(k)] - value;
                 }
               }
-              double error = Math.sqrt(energy(difference, a) / energy(w, a));
-              assertThat(energy(difference, damped(a))).isLessThan(energy(zeroed, damped(a)));
+              double error =
+                  Math.sqrt(
+                      PlainLeastSquares.energy(difference, a) / PlainLeastSquares.energy(w, a));
+              assertThat(PlainLeastSquares.energy(difference, damped(a)))
+                  .isLessThan(PlainLeastSquares.energy(zeroed, damped(a)));
               TensorRecord record = record(shrunk, module + ".weight");
               assertThat(record.action()).isEqualTo("shrunk");
               assertThat(record.reason()).endsWith("left out, the others refitted");
@@ -312,88 +319,5 @@ class CompensationTest {
       h[i][i] += DAMPING * trace / a.length;
     }
     return h;
-  }
-
-  /** tr(XAXᵀ). */
-  private static double energy(double[][] x, double[][] a) {
-    double sum = 0;
-    for (double[] row : x) {
-      for (int i = 0; i < a.length; i++) {
-        for (int k = 0; k < a.length; k++) {
-          sum += row[i] * a[i][k] * row[k];
-        }
-      }
-    }
-    return sum;
-  }
-
-  /** The least tr((W − Ŵ)H(W − Ŵ)ᵀ) of all Ŵ without these inputs. */
-  private static double cost(double[][] w, double[][] h, List<Integer> gone) {
-    List<Integer> kept =
-        IntStream.range(0, h.length).boxed().filter(k -> !gone.contains(k)).toList();
-    double[][] fitted = fitted(w, h, kept);
-    double[][] difference = new double[w.length][h.length];
-    for (int i = 0; i < w.length; i++) {
-      for (int k = 0; k < h.length; k++) {
-        difference[i][k] = w[i][k] - fitted[i][k];
-      }
-    }
-    return energy(difference, h);
-  }
-
-  /** Row by row the solution of H_RR ŵ_R = H_R: w. */
-  private static double[][] fitted(double[][] w, double[][] h, List<Integer> kept) {
-    double[][] fitted = new double[w.length][h.length];
-    for (int i = 0; i < w.length; i++) {
-      double[][] left = new double[kept.size()][kept.size()];
-      double[] right = new double[kept.size()];
-      for (int r = 0; r < kept.size(); r++) {
-        for (int c = 0; c < kept.size(); c++) {
-          left[r][c] = h[kept.get(r)][kept.get(c)];
-        }
-        for (int k = 0; k < h.length; k++) {
-          right[r] += h[kept.get(r)][k] * w[i][k];
-        }
-      }
-      double[] x = solve(left, right);
-      for (int r = 0; r < kept.size(); r++) {
-        fitted[i][kept.get(r)] = x[r];
-      }
-    }
-    return fitted;
-  }
-
-  /** Gaussian elimination with pivots. */
-  private static double[] solve(double[][] matrix, double[] right) {
-    int n = right.length;
-    double[][] a = new double[n][];
-    for (int i = 0; i < n; i++) {
-      a[i] = java.util.Arrays.copyOf(matrix[i], n + 1);
-      a[i][n] = right[i];
-    }
-    for (int p = 0; p < n; p++) {
-      int best = p;
-      for (int i = p + 1; i < n; i++) {
-        best = Math.abs(a[i][p]) > Math.abs(a[best][p]) ? i : best;
-      }
-      double[] swap = a[p];
-      a[p] = a[best];
-      a[best] = swap;
-      for (int i = p + 1; i < n; i++) {
-        double factor = a[i][p] / a[p][p];
-        for (int k = p; k <= n; k++) {
-          a[i][k] -= factor * a[p][k];
-        }
-      }
-    }
-    double[] x = new double[n];
-    for (int i = n - 1; i >= 0; i--) {
-      x[i] = a[i][n];
-      for (int k = i + 1; k < n; k++) {
-        x[i] -= a[i][k] * x[k];
-      }
-      x[i] /= a[i][i];
-    }
-    return x;
   }
 }

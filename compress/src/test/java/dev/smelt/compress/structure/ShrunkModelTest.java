@@ -313,6 +313,26 @@ class ShrunkModelTest {
   }
 
   @Test
+  void theLargestShareLeavesOneOfEach() {
+    Families whole = Families.of("gpt2");
+    try (Checkpoint checkpoint = Checkpoint.open(whole.model().write(folder.resolve("whole")))) {
+      for (StructurePattern pattern : StructurePattern.values()) {
+        StructuredPruner pruner = open(checkpoint, StructureOptions.of(pattern), MAGNITUDE);
+        try (ShrunkModel shrunk = pruner.shrink(pruner.largestSparsity())) {
+          assertThat(shrunk.removals()).extracting(Removal::left).containsOnly(1);
+        }
+      }
+      StructureOptions overall =
+          new StructureOptions(StructurePattern.HEADS, 1, true, Optional.empty());
+      StructuredPruner pruner = open(checkpoint, overall, MAGNITUDE);
+      assertThat(pruner.largestSparsity()).isEqualTo(0.5);
+      try (ShrunkModel shrunk = pruner.shrink(0.5)) {
+        assertThat(shrunk.removals()).extracting(Removal::left).containsOnly(1);
+      }
+    }
+  }
+
+  @Test
   void aShareOfLessThanOneLeavesTheModelAsItIs() {
     Families whole = Families.of("qwen3");
     try (Checkpoint checkpoint = Checkpoint.open(whole.model().write(folder.resolve("whole")))) {

@@ -4,12 +4,7 @@ import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.NotFoundException;
-import dev.smelt.formats.Shape;
-import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UnsupportedException;
-import dev.smelt.formats.model.Coupling.Member;
-import dev.smelt.formats.model.Coupling.Run;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
@@ -100,8 +95,6 @@ public record Anatomy(
     }
   }
 
-  private static final String WEIGHT = ".weight";
-
   /**
    * @throws UnsupportedException when there is no config, or not of a family that is known
    */
@@ -145,23 +138,7 @@ public record Anatomy(
    * @throws MismatchException when matrices do not fit each other
    */
   public List<Coupling> neurons(Checkpoint checkpoint, ModelConfig config) {
-    return IntStream.range(0, blocks(config))
-        .mapToObj(
-            block -> {
-              Stored down = stored(checkpoint, block, perceptron.out());
-              int units = down.size(Axis.INPUT);
-              List<Run> runs = new ArrayList<>();
-              for (int copy = 0; copy < perceptron.copies(); copy++) {
-                runs.add(Run.each(copy * units, 1));
-              }
-              List<Member> up = new ArrayList<>();
-              for (String module : perceptron.in()) {
-                up.add(stored(checkpoint, block, module).divided(Axis.OUTPUT, units, runs));
-              }
-              List<Run> each = List.of(Run.each(0, 1));
-              return new Coupling(block, units, up, down.divided(Axis.INPUT, units, each));
-            })
-        .toList();
+    return new Couplings(this, checkpoint).neurons(blocks(config));
   }
 
   /**
@@ -186,8 +163,9 @@ public record Anatomy(
           "leave out neurons or blocks instead");
     }
     PrunedHeads pruned = prunedHeads(config);
+    Couplings couplings = new Couplings(this, checkpoint);
     return IntStream.range(0, blocks(config))
-        .mapToObj(block -> heads(checkpoint, block, pruned.left(block)))
+        .mapToObj(block -> couplings.heads(block, pruned.left(block)))
         .toList();
   }
 
@@ -210,122 +188,5 @@ public record Anatomy(
           "");
     }
     return PrunedHeads.of(config.without(PrunedHeads.KEY), blocks(config), heads);
-  }
-
-  private Coupling heads(Checkpoint checkpoint, int block, int queries) {
-    Stored out = stored(checkpoint, block, attention.out());
-    int all = out.size(Axis.INPUT);
-    int width = all / queries;
-    out.require(
-        Axis.INPUT, width * queries > 0 && width * queries == all, "a multiple of " + queries);
-    List<Stored> in =
-        attention.in().stream().map(module -> stored(checkpoint, block, module)).toList();
-    int shared = sharedHeads(in, width, queries);
-    int group = queries / shared * width;
-    List<Run> ofQueries = List.of(Run.each(0, group));
-    List<Member> members = new ArrayList<>();
-    switch (attention.layout()) {
-      case APART -> {
-        members.add(in.get(0).divided(Axis.OUTPUT, shared, ofQueries));
-        for (Stored keysOrValues : in.subList(1, in.size())) {
-          members.add(keysOrValues.divided(Axis.OUTPUT, shared, List.of(Run.each(0, width))));
-        }
-      }
-      case BY_HEAD ->
-          members.add(in.getFirst().divided(Axis.OUTPUT, shared, List.of(Run.each(0, 3 * width))));
-      case BELOW ->
-          members.add(
-              in.getFirst()
-                  .divided(
-                      Axis.OUTPUT,
-                      shared,
-                      List.of(
-                          Run.each(0, group),
-                          Run.each(all, width),
-                          Run.each(all + shared * width, width))));
-    }
-    return new Coupling(block, shared, members, out.divided(Axis.INPUT, shared, ofQueries));
-  }
-
-  /** How many heads keys and values have, which divides that of queries. */
-  private int sharedHeads(List<Stored> in, int width, int queries) {
-    Stored keys = in.get(attention.layout() == Layout.APART ? 1 : 0);
-    int rows = keys.size(Axis.OUTPUT);
-    int beside = attention.layout() == Layout.APART ? 0 : queries;
-    int copies = attention.layout() == Layout.APART ? 1 : 2;
-    int shared = (rows / width - beside) / copies;
-    keys.require(
-        Axis.OUTPUT,
-        shared > 0 && queries % shared == 0 && rows == (beside + copies * shared) * width,
-        "heads of " + width + ", whose number divides " + queries + ",");
-    return shared;
-  }
-
-  private Stored stored(Checkpoint checkpoint, int block, String module) {
-    String bare = blocks + "." + block + "." + module;
-    String full = architecture.prefix() + bare;
-    String name = checkpoint.find(full + WEIGHT).isPresent() ? full : bare;
-    TensorView weight =
-        checkpoint
-            .find(name + WEIGHT)
-            .orElseThrow(
-                () ->
-                    new NotFoundException(
-                        "tensor missing",
-                        checkpoint.path().toString(),
-                        "expected '" + full + WEIGHT + "'",
-                        "is config.json that of another model?"));
-    if (!weight.shape().isMatrix() || weight.elements() == 0) {
-      throw new MismatchException(
-          "no matrix",
-          checkpoint.path() + "|" + weight.name(),
-          "expected two axes, found " + weight.shape(),
-          "is config.json that of another model?");
-    }
-    boolean transposed = architecture.role(weight.info()) == TensorRole.CONV1D;
-    Stored stored =
-        new Stored(checkpoint, name, weight, transposed, checkpoint.find(name + ".bias"));
-    stored.bias().ifPresent(bias -> stored.requireBias(bias));
-    return stored;
-  }
-
-  /** A linear layer as it is stored. */
-  private record Stored(
-      Checkpoint checkpoint,
-      String module,
-      TensorView weight,
-      boolean transposed,
-      Optional<TensorView> bias) {
-
-    int size(Axis axis) {
-      return Math.toIntExact(weight.shape().size((axis == Axis.OUTPUT) == transposed ? 1 : 0));
-    }
-
-    void requireBias(TensorView bias) {
-      if (!bias.shape().equals(Shape.of(size(Axis.OUTPUT)))) {
-        throw new MismatchException(
-            "bias of another matrix",
-            checkpoint.path() + "|" + bias.name(),
-            "expected [" + size(Axis.OUTPUT) + "], found " + bias.shape(),
-            "make the checkpoint again");
-      }
-    }
-
-    void require(Axis axis, boolean holds, String expected) {
-      if (!holds) {
-        throw new MismatchException(
-            "matrices of a block do not fit each other",
-            checkpoint.path() + "|" + weight.name(),
-            String.format(
-                "expected %s as %s, found %d in %s", expected, axis, size(axis), weight.shape()),
-            "is config.json that of another model?");
-      }
-    }
-
-    Member divided(Axis axis, int units, List<Run> runs) {
-      int each = runs.stream().mapToInt(Run::count).sum();
-      require(axis, size(axis) == units * each, String.valueOf(units * each));
-      return new Member(module, weight, transposed, bias, axis, size(axis), runs);
-    }
   }
 }
