@@ -13,6 +13,7 @@ import dev.smelt.formats.model.Anatomy.InBlock;
 import dev.smelt.formats.model.Coupling;
 import dev.smelt.formats.model.TensorRole;
 import dev.smelt.formats.work.Workers;
+import dev.smelt.gpu.statistics.Statistic;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -133,18 +134,19 @@ final class Scoring {
   }
 
   private static double entropy(UnitScoring.Entropy entropy, int block) {
-    String where = entropy.where() + "|entropy/" + block;
+    String name = String.valueOf(block);
+    String where = entropy.statistics().path() + "|" + Statistic.ENTROPY.tensorName(name);
     TensorView found =
         entropy
-            .entropies()
-            .apply(block)
+            .statistics()
+            .find(Statistic.ENTROPY, name)
             .orElseThrow(
                 () ->
                     new NotFoundException(
                         "no entropy of the hidden states of a block",
                         where,
                         "",
-                        "compute it with smelt fisher --stats entropy"));
+                        "compute it with smelt fisher --stats " + Statistic.ENTROPY));
     if (found.elements() != 1) {
       throw new MismatchException(
           "statistics of another shape",

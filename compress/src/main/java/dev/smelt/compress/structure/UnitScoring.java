@@ -1,12 +1,10 @@
 package dev.smelt.compress.structure;
 
 import dev.smelt.compress.prune.Criterion;
-import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UsageException;
 import dev.smelt.gpu.engine.ComputeDevice;
+import dev.smelt.gpu.statistics.Statistic;
 import dev.smelt.gpu.statistics.Statistics;
-import java.util.Optional;
-import java.util.function.IntFunction;
 
 /** What makes a unit, head or block worth keeping. */
 public sealed interface UnitScoring {
@@ -49,10 +47,9 @@ public sealed interface UnitScoring {
    * How much a block adds to the entropy of the hidden states: ΔH = H(behind) − H(before). The
    * first two and the last are never left out.
    *
-   * @param entropies of the hidden states before block k, F32 [1]; of k = L behind the last
-   * @param where they come from, for refusals
+   * @param statistics with {@link Statistic#ENTROPY} before each block and behind the last
    */
-  record Entropy(IntFunction<Optional<TensorView>> entropies, String where) implements UnitScoring {
+  record Entropy(Statistics statistics) implements UnitScoring {
 
     static final int FIRST_PROTECTED = 2;
     static final int LAST_PROTECTED = 1;

@@ -9,27 +9,24 @@ import dev.smelt.compress.prune.Magnitude;
 import dev.smelt.compress.testing.Factorization;
 import dev.smelt.compress.testing.TestDevice;
 import dev.smelt.formats.Checkpoint;
-import dev.smelt.formats.DType;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.OutputOptions;
 import dev.smelt.formats.Progress;
 import dev.smelt.formats.Shape;
-import dev.smelt.formats.TensorInfo;
-import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UnsupportedException;
 import dev.smelt.formats.UsageException;
 import dev.smelt.formats.testing.TestCheckpoints;
+import dev.smelt.formats.testing.TestTensor;
 import dev.smelt.formats.testing.TestTensors;
 import dev.smelt.gpu.TestData;
 import dev.smelt.gpu.plain.TinyDecoders;
 import dev.smelt.gpu.plain.TinyModel;
 import dev.smelt.gpu.plain.TinyModels;
 import dev.smelt.gpu.statistics.Statistics;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.assertj.core.api.AbstractThrowableAssert;
@@ -189,14 +186,13 @@ class RefusalTest {
   @Test
   void criteriaThatDoNotFitThePattern() {
     Path model = TinyModels.gpt2().write(folder.resolve("model"));
-    UnitScoring entropy = new UnitScoring.Entropy(_ -> Optional.empty(), "file");
-    for (StructurePattern pattern : List.of(StructurePattern.NEURONS, StructurePattern.HEADS)) {
-      assertRefused(model, StructureOptions.of(pattern), entropy, 0.5)
-          .isInstanceOf(UsageException.class)
-          .hasMessageContaining("block-entropy");
-    }
-    Path file = new GramFile().add("x", 1, 1).write(folder.resolve("grams.safetensors"));
-    try (Statistics statistics = Statistics.open(file)) {
+    Path grams = new GramFile().add("x", 1, 1).write(folder.resolve("grams.safetensors"));
+    try (Statistics statistics = Statistics.open(grams)) {
+      for (StructurePattern pattern : List.of(StructurePattern.NEURONS, StructurePattern.HEADS)) {
+        assertRefused(model, StructureOptions.of(pattern), new UnitScoring.Entropy(statistics), 0.5)
+            .isInstanceOf(UsageException.class)
+            .hasMessageContaining("block-entropy");
+      }
       UnitScoring surgeon = new UnitScoring.Surgeon(statistics, 0.01, TestDevice.get());
       assertRefused(model, StructureOptions.of(StructurePattern.BLOCKS), surgeon, 0.5)
           .isInstanceOf(UsageException.class)
@@ -213,22 +209,18 @@ class RefusalTest {
         .hasMessageContaining("--multiple");
   }
 
-  /** 0.1 1.1 1.0 5 5.5 6.5 6: the third block takes away, the fourth adds most. */
+  /** 0.1 1.1 1.0 5 5.5 6.5 6: the second block takes away, the third adds most. */
   @Test
   void blocksThatAddLeastEntropyGoButTheFirstTwoAndTheLast() {
-    float[] entropies = {0.1f, 1.1f, 1.0f, 5, 5.5f, 6.5f, 6};
-    UnitScoring entropy = entropy(entropies);
-    Families four = Families.of("gpt2");
-    Path model = deep(four.model(), 6).write(folder.resolve("model"));
-    try (Checkpoint checkpoint = Checkpoint.open(model)) {
-      try (ShrunkModel shrunk =
-          shrink(checkpoint, StructureOptions.of(StructurePattern.BLOCKS), entropy, 0.34)) {
+    Path model = deep(Families.of("gpt2").model(), 6).write(folder.resolve("model"));
+    StructureOptions blocks = StructureOptions.of(StructurePattern.BLOCKS);
+    try (Checkpoint checkpoint = Checkpoint.open(model);
+        Statistics statistics = entropies(0.1f, 1.1f, 1.0f, 5, 5.5f, 6.5f, 6)) {
+      UnitScoring entropy = new UnitScoring.Entropy(statistics);
+      try (ShrunkModel shrunk = shrink(checkpoint, blocks, entropy, 0.34)) {
         assertThat(shrunk.removals()).containsExactly(new Removal(6, List.of(3, 4)));
       }
-      assertThatThrownBy(
-              () ->
-                  shrink(checkpoint, StructureOptions.of(StructurePattern.BLOCKS), entropy, 0.7)
-                      .close())
+      assertThatThrownBy(() -> shrink(checkpoint, blocks, entropy, 0.7).close())
           .isInstanceOf(UsageException.class)
           .hasMessageContaining("4 of 6 blocks would go, and 3 may at most");
     }
@@ -238,38 +230,33 @@ class RefusalTest {
   void entropiesThatAreMissingOrNone() {
     Path model = deep(Families.of("gpt2").model(), 6).write(folder.resolve("model"));
     StructureOptions blocks = StructureOptions.of(StructurePattern.BLOCKS);
-    assertRefused(model, blocks, entropy(1, 2, 3, 4, 5, 6), 0.2)
-        .isInstanceOf(NotFoundException.class)
-        .hasMessageContaining("entropy/6")
-        .hasMessageContaining("smelt fisher --stats entropy");
-    assertRefused(model, blocks, entropy(1, 2, 3, Float.NaN, 5, 6, 7), 0.2)
-        .isInstanceOf(NonFiniteException.class)
-        .hasMessageContaining("entropy/3");
-    TensorView two =
-        new TensorView(
-            new TensorInfo("entropy/0", DType.F32, Shape.of(2)),
-            MemorySegment.ofArray(new byte[8]));
-    assertRefused(model, blocks, new UnitScoring.Entropy(_ -> Optional.of(two), "file"), 0.2)
-        .isInstanceOf(MismatchException.class)
-        .hasMessageContaining("expected [1], found [2]");
+    try (Statistics six = entropies(1, 2, 3, 4, 5, 6)) {
+      assertRefused(model, blocks, new UnitScoring.Entropy(six), 0.2)
+          .isInstanceOf(NotFoundException.class)
+          .hasMessageContaining("entropy/6")
+          .hasMessageContaining("smelt fisher --stats entropy");
+    }
+    try (Statistics none = entropies(1, 2, 3, Float.NaN, 5, 6, 7)) {
+      assertRefused(model, blocks, new UnitScoring.Entropy(none), 0.2)
+          .isInstanceOf(NonFiniteException.class)
+          .hasMessageContaining("entropy/3");
+    }
+    Path file = folder.resolve("two.safetensors");
+    TestCheckpoints.file(file, List.of(TestTensors.f32("entropy/0", Shape.of(2), 1, 2)));
+    try (Statistics two = Statistics.open(file)) {
+      assertRefused(model, blocks, new UnitScoring.Entropy(two), 0.2)
+          .isInstanceOf(MismatchException.class)
+          .hasMessageContaining("expected [1], found [2]");
+    }
   }
 
-  private static UnitScoring entropy(float... values) {
-    return new UnitScoring.Entropy(
-        block ->
-            block >= values.length
-                ? Optional.empty()
-                : Optional.of(
-                    new TensorView(
-                        new TensorInfo("entropy/" + block, DType.F32, Shape.of(1)),
-                        bytes(values[block]))),
-        "file");
-  }
-
-  private static MemorySegment bytes(float value) {
-    MemorySegment bytes = MemorySegment.ofArray(new byte[4]);
-    bytes.set(ValueLayout.JAVA_FLOAT_UNALIGNED, 0, value);
-    return bytes;
+  private Statistics entropies(float... values) {
+    Path file = folder.resolve("entropy" + values.length + ".safetensors");
+    List<TestTensor> tensors = new ArrayList<>();
+    for (int block = 0; block < values.length; block++) {
+      tensors.add(TestTensors.f32("entropy/" + block, Shape.of(1), values[block]));
+    }
+    return Statistics.open(TestCheckpoints.file(file, tensors));
   }
 
   /** With copies of the first block. */
