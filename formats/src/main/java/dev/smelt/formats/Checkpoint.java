@@ -74,6 +74,19 @@ public interface Checkpoint extends AutoCloseable {
     return tensors().stream().mapToLong(view -> view.info().bytes()).sum();
   }
 
+  /**
+   * Bytes of all tensors as they lie in the files: as {@link #bytes()}, or fewer where some are
+   * packed.
+   */
+  default long fileBytes() {
+    return tensors().stream().mapToLong(TensorView::fileBytes).sum();
+  }
+
+  /** Whether some tensors lie packed in the files. */
+  default boolean isPacked() {
+    return tensors().stream().anyMatch(TensorView::isPacked);
+  }
+
   /** Elements of all tensors. */
   default long parameters() {
     return tensors().stream().mapToLong(TensorView::elements).sum();

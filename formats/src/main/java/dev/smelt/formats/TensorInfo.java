@@ -5,6 +5,9 @@ import java.util.Optional;
 /** What is known of a tensor without reading it. */
 public record TensorInfo(String name, DType dtype, Shape shape) {
 
+  /** No framework makes tensors of more axes; keeps a hostile list of sizes short. */
+  public static final int MAX_RANK = 64;
+
   public long elements() {
     return shape.elements();
   }

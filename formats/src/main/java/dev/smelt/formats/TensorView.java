@@ -5,10 +5,13 @@ import dev.smelt.formats.codec.ScaledInts;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.function.Supplier;
 
 /**
  * A tensor as it lies in a mapped file: little-endian, row-major, contiguous. Nothing is read until
- * a value is asked for. A view lives as long as the checkpoint it came from.
+ * a value is asked for; packed tensors are unpacked then. A view lives as long as the checkpoint it
+ * came from.
  *
  * <p>Integers may have a scale for each row in a tensor of their own. The values of such a view are
  * real numbers; type and bytes are those of the integers.
@@ -20,21 +23,43 @@ public final class TensorView {
   private static final long SCALED_CHUNK = 8192;
 
   private final TensorInfo info;
-  private final MemorySegment segment;
+  private final Supplier<MemorySegment> bytes;
+  private final OptionalLong packedBytes;
   private final Optional<TensorView> scales;
 
   public TensorView(TensorInfo info, MemorySegment segment) {
-    this(info, segment, Optional.empty());
+    this(info, held(info, segment), OptionalLong.empty(), Optional.empty());
   }
 
-  private TensorView(TensorInfo info, MemorySegment segment, Optional<TensorView> scales) {
+  private TensorView(
+      TensorInfo info,
+      Supplier<MemorySegment> bytes,
+      OptionalLong packedBytes,
+      Optional<TensorView> scales) {
+    this.info = info;
+    this.bytes = bytes;
+    this.packedBytes = packedBytes;
+    this.scales = scales;
+  }
+
+  private static Supplier<MemorySegment> held(TensorInfo info, MemorySegment segment) {
     if (segment.byteSize() != info.bytes()) {
       throw new IllegalArgumentException(
           info.name() + " needs " + info.bytes() + " bytes, not " + segment.byteSize());
     }
-    this.info = info;
-    this.segment = segment.asReadOnly();
-    this.scales = scales;
+    MemorySegment readOnly = segment.asReadOnly();
+    return () -> readOnly;
+  }
+
+  /**
+   * A tensor that lies packed in its file.
+   *
+   * @param packedBytes that it takes there
+   * @param bytes gives, read-only, the bytes that a plain one would have: at every call the same
+   */
+  public static TensorView packed(
+      TensorInfo info, long packedBytes, Supplier<MemorySegment> bytes) {
+    return new TensorView(info, bytes, OptionalLong.of(packedBytes), Optional.empty());
   }
 
   /**
@@ -54,7 +79,7 @@ public final class TensorView {
     if (!fits) {
       throw new IllegalArgumentException("no scales of " + ints.info() + ": " + scales.info());
     }
-    return new TensorView(ints.info, ints.segment, Optional.of(scales));
+    return new TensorView(ints.info, ints.bytes, ints.packedBytes, Optional.of(scales));
   }
 
   /**
@@ -67,7 +92,12 @@ public final class TensorView {
     if (scales.isPresent() && shape.size(0) != shape().size(0)) {
       throw new IllegalArgumentException(name() + " has scales of " + shape() + ", not " + shape);
     }
-    return new TensorView(new TensorInfo(name(), dtype(), shape), segment, scales);
+    return new TensorView(new TensorInfo(name(), dtype(), shape), bytes, packedBytes, scales);
+  }
+
+  /** The same tensor under another name. */
+  public TensorView renamed(String name) {
+    return new TensorView(new TensorInfo(name, dtype(), shape()), bytes, packedBytes, scales);
   }
 
   public TensorInfo info() {
@@ -92,7 +122,17 @@ public final class TensorView {
 
   /** The raw bytes, read-only. */
   public MemorySegment segment() {
-    return segment;
+    return bytes.get();
+  }
+
+  /** Bytes that it takes in its file: those of its type and shape, unless it is packed. */
+  public long fileBytes() {
+    return packedBytes.orElse(info.bytes());
+  }
+
+  /** Whether it lies in its file as bits and values. */
+  public boolean isPacked() {
+    return packedBytes.isPresent();
   }
 
   /** Whether its values are real numbers: floats, or integers with scales. */
@@ -120,7 +160,7 @@ public final class TensorView {
     boolean same =
         dtype() == other.dtype()
             && shape().equals(other.shape())
-            && segment.mismatch(other.segment) < 0;
+            && segment().mismatch(other.segment()) < 0;
     if (!same || scales.isEmpty() || other.scales.isEmpty()) {
       return same && scales.isEmpty() == other.scales.isEmpty();
     }
@@ -135,19 +175,19 @@ public final class TensorView {
    */
   public void read(long first, int count, double[] target) {
     if (scales.isPresent()) {
-      ScaledInts.decode(segment, scales.get().segment, rowLength(), first, count, target);
+      ScaledInts.decode(segment(), scales.get().segment(), rowLength(), first, count, target);
       return;
     }
-    codec().decode(segment, first, count, target);
+    codec().decode(segment(), first, count, target);
   }
 
   /** As {@link #read(long, int, double[])}, rounded to f32 where a value is none. */
   public void read(long first, int count, float[] target) {
     if (scales.isPresent()) {
-      ScaledInts.decode(segment, scales.get().segment, rowLength(), first, count, target);
+      ScaledInts.decode(segment(), scales.get().segment(), rowLength(), first, count, target);
       return;
     }
-    codec().decode(segment, first, count, target);
+    codec().decode(segment(), first, count, target);
   }
 
   /**
@@ -176,7 +216,7 @@ public final class TensorView {
     if (scales.isPresent()) {
       return firstNonFiniteOfScaled();
     }
-    return dtype().isFloat() ? codec().firstNonFinite(segment, elements()) : Optional.empty();
+    return dtype().isFloat() ? codec().firstNonFinite(segment(), elements()) : Optional.empty();
   }
 
   private Optional<Long> firstNonFiniteOfScaled() {

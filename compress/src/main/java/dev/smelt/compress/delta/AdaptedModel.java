@@ -122,9 +122,7 @@ public final class AdaptedModel implements Checkpoint {
   }
 
   private static TensorView named(String name, TensorView view) {
-    return view.name().equals(name)
-        ? view
-        : new TensorView(new TensorInfo(name, view.dtype(), view.shape()), view.segment());
+    return view.name().equals(name) ? view : view.renamed(name);
   }
 
   private TensorView computed(

@@ -72,7 +72,7 @@ public final class StoredTensors {
     DType type = typeOf(tensor);
     TensorInfo info = new TensorInfo(name, type, tensor.shape());
     if (type == tensor.dtype()) {
-      return new TensorView(info, tensor.segment());
+      return tensor.renamed(name);
     }
     TensorView rounded = kept.computeIfAbsent(tensor.name(), key -> round(tensor, info));
     return new TensorView(info, rounded.segment());

@@ -4,6 +4,7 @@ import dev.smelt.formats.CheckpointWriter.Content;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.manifest.Hashing;
 import dev.smelt.formats.manifest.Manifest.WrittenFile;
+import dev.smelt.formats.packed.PackedFormat;
 import dev.smelt.formats.safetensors.SafetensorsWriter;
 import dev.smelt.formats.safetensors.TensorSlot;
 import dev.smelt.formats.storage.Staging;
@@ -42,7 +43,8 @@ final class FolderOutput implements AutoCloseable {
 
   /** Weights, index, config and all that lies beside. */
   void beginFolder(Content content, long shardBytes) {
-    begin(content, shardBytes, ShardIndex::names, Map.of());
+    WeightNames names = WeightNames.of(content);
+    begin(content, shardBytes, names, names::files, Map.of());
   }
 
   /**
@@ -51,7 +53,8 @@ final class FolderOutput implements AutoCloseable {
    * @param outside by the name of the tensor
    */
   void beginMember(Content content, long shardBytes, Map<String, Outside> outside) {
-    begin(content, shardBytes, ShardIndex::numberedNames, outside);
+    WeightNames names = WeightNames.of(content);
+    begin(content, shardBytes, names, names::numbered, outside);
   }
 
   /**
@@ -66,7 +69,11 @@ final class FolderOutput implements AutoCloseable {
   }
 
   private void begin(
-      Content content, long shardBytes, Naming naming, Map<String, Outside> outside) {
+      Content content,
+      long shardBytes,
+      WeightNames weights,
+      Naming naming,
+      Map<String, Outside> outside) {
     List<List<TensorInfo>> shards = shards(content.tensors(), shardBytes);
     if (!outside.isEmpty() && content.tensors().isEmpty()) {
       shards = List.of();
@@ -87,7 +94,7 @@ final class FolderOutput implements AutoCloseable {
         bytes += one.getValue().info().bytes();
         parameters += one.getValue().info().elements();
       }
-      addText(ShardIndex.FILE, ShardIndex.write(bytes, parameters, shardOf));
+      addText(weights.index(), ShardIndex.write(bytes, parameters, shardOf));
     }
     content.config().ifPresent(config -> addText(WeightsFolder.CONFIG, config.toJson()));
     content.texts().forEach(this::addText);
@@ -96,7 +103,9 @@ final class FolderOutput implements AutoCloseable {
 
   private static Map<String, String> metadata(Content content) {
     Map<String, String> metadata = new TreeMap<>(content.metadata());
-    metadata.put("format", "pt");
+    if (!PackedFormat.isMarked(metadata)) {
+      metadata.put("format", "pt");
+    }
     return metadata;
   }
 

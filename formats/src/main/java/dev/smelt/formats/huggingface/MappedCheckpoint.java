@@ -4,6 +4,8 @@ import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.packed.PackedFormat;
+import dev.smelt.formats.packed.UnpackedTensors;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -11,8 +13,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SequencedMap;
 
-/** Weights in mapped files of any format: one on its own, or those of a Hugging Face folder. */
+/**
+ * Weights in mapped files of any format: one on its own, or those of a Hugging Face folder. Packed
+ * tensors appear as the plain ones that they stand for.
+ */
 public final class MappedCheckpoint implements Checkpoint {
 
   /**
@@ -46,7 +52,7 @@ public final class MappedCheckpoint implements Checkpoint {
   private final Path path;
   private final String kind;
   private final Arena arena;
-  private final Map<String, TensorView> tensors = new LinkedHashMap<>();
+  private final UnpackedTensors tensors;
   private final Map<String, String> metadata;
   private final List<String> leftOut;
   private final Optional<ModelConfig> config;
@@ -62,13 +68,14 @@ public final class MappedCheckpoint implements Checkpoint {
     this.path = path;
     this.arena = arena;
     this.weightFiles = parts.stream().map(WeightsFolder.Part::file).toList();
-    this.config = folder.flatMap(WeightsFolder::config);
+    this.config = folder.flatMap(WeightsFolder::config).map(PackedFormat::unmark);
     this.sideFiles = folder.map(WeightsFolder::sideFiles).orElse(List.of());
+    SequencedMap<String, TensorView> stored = new LinkedHashMap<>();
     Map<String, String> shardOf = new LinkedHashMap<>();
     List<WeightsFile> own = new ArrayList<>();
     for (WeightsFolder.Part part : parts) {
       WeightsFile file = format.read(part.file(), arena);
-      add(part, file, folder, shardOf);
+      add(part, file, folder, stored, shardOf);
       if (!part.isShared()) {
         own.add(file);
       }
@@ -77,28 +84,33 @@ public final class MappedCheckpoint implements Checkpoint {
     this.metadata =
         own.isEmpty()
             ? Map.of()
-            : format.metadata(own.stream().map(WeightsFile::metadata).toList());
+            : PackedFormat.unmark(
+                format.metadata(own.stream().map(WeightsFile::metadata).toList()), path.toString());
     this.leftOut = format.leftOut(metadata);
-    this.kind =
+    folder.ifPresent(found -> found.requireIndexed(shardOf));
+    this.tensors = new UnpackedTensors(stored, path.toString());
+    String files =
         folder
             .map(found -> format.folderKind() + found.shards())
             .orElseGet(() -> own.getFirst().kind());
-    folder.ifPresent(found -> found.requireIndexed(shardOf));
+    this.kind = tensors.arePacked() ? files + ", packed" : files;
   }
 
   /**
-   * @param shardOf gets the name of the file for each of its tensors that are the model's
+   * @param stored gets its tensors that are the model's
+   * @param shardOf gets the name of the file for each of them
    */
   private void add(
       WeightsFolder.Part part,
       WeightsFile file,
       Optional<WeightsFolder> folder,
+      Map<String, TensorView> stored,
       Map<String, String> shardOf) {
     for (TensorView view : file.tensors()) {
       if (folder.isPresent() && !folder.get().isOwn(part, view.name())) {
         continue;
       }
-      if (tensors.putIfAbsent(view.name(), view) != null) {
+      if (stored.putIfAbsent(view.name(), view) != null) {
         throw new CorruptException(
             "tensor in two shards", part.file() + "|" + view.name(), "expected it once", "");
       }
@@ -145,12 +157,12 @@ public final class MappedCheckpoint implements Checkpoint {
 
   @Override
   public List<TensorView> tensors() {
-    return List.copyOf(tensors.values());
+    return List.copyOf(tensors.tensors().values());
   }
 
   @Override
   public Optional<TensorView> find(String name) {
-    return Optional.ofNullable(tensors.get(name));
+    return Optional.ofNullable(tensors.tensors().get(name));
   }
 
   @Override
@@ -180,6 +192,7 @@ public final class MappedCheckpoint implements Checkpoint {
 
   @Override
   public void close() {
+    tensors.close();
     arena.close();
   }
 }

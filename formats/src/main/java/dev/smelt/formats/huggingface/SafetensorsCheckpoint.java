@@ -2,17 +2,23 @@ package dev.smelt.formats.huggingface;
 
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.safetensors.SafetensorsFile;
-import dev.smelt.formats.storage.Storage;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
 
 /** Weights in safetensors: a Hugging Face folder with one file or shards, or a file on its own. */
 public final class SafetensorsCheckpoint {
 
-  private static final WeightsFolder.Naming NAMING =
-      new WeightsFolder.Naming("model.safetensors", ShardIndex.FILE, ".safetensors", true);
+  /** Loaders know plain weights by these names, and so they do not find packed ones. */
+  private static final List<WeightsFolder.Naming> NAMINGS =
+      Stream.of(WeightNames.PLAIN, WeightNames.PACKED)
+          .map(
+              names ->
+                  new WeightsFolder.Naming(names.single(), names.index(), ".safetensors", true))
+          .toList();
 
   private static final MappedCheckpoint.Format FORMAT =
       new MappedCheckpoint.Format() {
@@ -48,7 +54,11 @@ public final class SafetensorsCheckpoint {
 
   /** True when the folder holds safetensors weights. */
   public static boolean isFolderOf(Path folder) {
-    return NAMING.isIn(folder);
+    return naming(folder).isPresent();
+  }
+
+  private static Optional<WeightsFolder.Naming> naming(Path folder) {
+    return NAMINGS.stream().filter(naming -> naming.isIn(folder)).findFirst();
   }
 
   /**
@@ -56,15 +66,18 @@ public final class SafetensorsCheckpoint {
    * none of another path.
    */
   public static List<String> sharedFiles(Path path) {
-    return Storage.local().isFolder(path) && isFolderOf(path)
-        ? WeightsFolder.of(path, NAMING).weights().stream()
-            .filter(WeightsFolder.Part::isShared)
-            .map(WeightsFolder.Part::name)
-            .toList()
-        : List.of();
+    return naming(path).stream()
+        .flatMap(naming -> WeightsFolder.of(path, naming).weights().stream())
+        .filter(WeightsFolder.Part::isShared)
+        .map(WeightsFolder.Part::name)
+        .toList();
   }
 
+  /**
+   * @param folder for which {@link #isFolderOf} holds
+   */
   public static Checkpoint openFolder(Path folder) {
-    return MappedCheckpoint.ofFolder(WeightsFolder.of(folder, NAMING), FORMAT);
+    WeightsFolder.Naming naming = naming(folder).orElseThrow();
+    return MappedCheckpoint.ofFolder(WeightsFolder.of(folder, naming), FORMAT);
   }
 }

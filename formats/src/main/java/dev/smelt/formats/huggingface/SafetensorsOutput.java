@@ -5,6 +5,7 @@ import dev.smelt.formats.OutputOptions;
 import dev.smelt.formats.StorageException;
 import dev.smelt.formats.UsageException;
 import dev.smelt.formats.manifest.Manifest;
+import dev.smelt.formats.packed.PackedFormat;
 import dev.smelt.formats.safetensors.TensorSlot;
 import dev.smelt.formats.storage.Staging;
 import dev.smelt.formats.storage.Storage;
@@ -31,6 +32,7 @@ public final class SafetensorsOutput implements CheckpointWriter {
   /** See {@link CheckpointWriter#create}. */
   public static CheckpointWriter create(OutputOptions options, Content content) {
     requireReplaceable(options);
+    requireOwnName(options, content);
     Staging staging = Storage.local().stage(options.target(), options.overwrite());
     SafetensorsOutput output = new SafetensorsOutput(options, staging);
     boolean ready = false;
@@ -57,6 +59,19 @@ public final class SafetensorsOutput implements CheckpointWriter {
       throw new UsageException(
           "will not replace a folder that holds no checkpoint [" + target + "]",
           "choose another name or remove it yourself");
+    }
+  }
+
+  /** See {@link WeightNames#PACKED}. */
+  private static void requireOwnName(OutputOptions options, Content content) {
+    if (options.isSingleFile()
+        && PackedFormat.isMarked(content.metadata())
+        && options.target().endsWith(WeightNames.PLAIN.single())) {
+      throw new UsageException(
+          "other software would take packed weights for plain ones under this name ["
+              + options.target()
+              + "]",
+          "choose another name, such as " + WeightNames.PACKED.single());
     }
   }
 

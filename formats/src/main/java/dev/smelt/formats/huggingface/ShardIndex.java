@@ -5,23 +5,20 @@ import dev.smelt.formats.Json;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import tools.jackson.databind.JsonNode;
 
 /**
- * {@code model.safetensors.index.json} or {@code pytorch_model.bin.index.json}: which shard holds
- * which tensor.
+ * {@code model.safetensors.index.json}, the one of packed weights, or {@code
+ * pytorch_model.bin.index.json}: which shard holds which tensor.
  *
  * @param shardOf tensor name → file name: a plain name inside the folder, or {@code
  *     ../<folder>/<name>} of a file that folders side by side have in common
  * @param where the file it was read from
  */
 public record ShardIndex(Map<String, String> shardOf, String where) {
-
-  static final String FILE = "model.safetensors.index.json";
 
   /** An index of a million tensors takes about this. */
   static final long MAX_BYTES = 200_000_000;
@@ -94,18 +91,6 @@ public record ShardIndex(Map<String, String> shardOf, String where) {
     root.put("metadata", metadata);
     root.put("weight_map", new TreeMap<>(shardOf));
     return Json.write(root);
-  }
-
-  /** {@code model-00002-of-00005.safetensors}, as the Hub names shards. */
-  static List<String> names(int shards) {
-    return shards == 1 ? List.of("model.safetensors") : numberedNames(shards);
-  }
-
-  /** Names beside which loaders look for an index, however many there are. */
-  static List<String> numberedNames(int shards) {
-    return java.util.stream.IntStream.rangeClosed(1, shards)
-        .mapToObj(shard -> String.format("model-%05d-of-%05d.safetensors", shard, shards))
-        .toList();
   }
 
   private static boolean isName(String name, WeightsFolder.Naming naming) {

@@ -57,9 +57,6 @@ final class HeaderParser {
   /** A header has three levels: file, tensor, list. */
   private static final int MAX_NESTING = 4;
 
-  /** No framework makes tensors of more axes; keeps a hostile shape list short. */
-  private static final int MAX_RANK = 64;
-
   /** Characters decoded at a time; keeps a long header from taking three times its size. */
   private static final int UTF8_PART = 1 << 13;
 
@@ -203,7 +200,7 @@ final class HeaderParser {
           require(json, JsonToken.VALUE_STRING, name, "a string as dtype");
           dtype = json.getString();
         }
-        case "shape" -> shape = readNumbers(json, name, "shape", MAX_RANK);
+        case "shape" -> shape = readNumbers(json, name, "shape", TensorInfo.MAX_RANK);
         case "data_offsets" -> offsets = readNumbers(json, name, "data_offsets", 2);
         default ->
             throw new CorruptException(

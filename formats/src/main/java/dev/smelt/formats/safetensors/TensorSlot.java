@@ -93,11 +93,16 @@ public final class TensorSlot {
           "");
     }
     requireShape(source);
-    MemorySegment bytes = source.segment();
+    write(0, source.segment());
+  }
+
+  /** Copies bytes to where the tensor's byte {@code start} lies. */
+  public void write(long start, MemorySegment bytes) {
+    Objects.checkFromIndexSize(start, bytes.byteSize(), info.bytes());
     for (long at = 0; at < bytes.byteSize(); at += PART_BYTES) {
       long length = Math.min(PART_BYTES, bytes.byteSize() - at);
-      file.write(bytes.asSlice(at, length).asByteBuffer(), position + at);
-      written.add(at, at + length);
+      file.write(bytes.asSlice(at, length).asByteBuffer(), position + start + at);
+      written.add(start + at, start + at + length);
     }
   }
 

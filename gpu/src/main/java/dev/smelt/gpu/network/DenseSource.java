@@ -95,8 +95,7 @@ final class DenseSource {
   TensorView view(String name, DType type) {
     FactoredTensor factors = factored.get(name);
     if (factors == null) {
-      TensorView view = find(stored, name);
-      return new TensorView(new TensorInfo(name, view.dtype(), view.shape()), view.segment());
+      return find(stored, name).renamed(name);
     }
     TensorInfo info = factors.info().as(type);
     FloatCodec codec =
