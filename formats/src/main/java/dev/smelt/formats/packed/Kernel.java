@@ -30,11 +30,11 @@ sealed interface Kernel permits Lanes, NarrowLanes {
   long pack(MemorySegment dense, MemorySegment bits, MemorySegment values);
 
   /**
-   * Ends the tensor: values that do not fill a byte are still to be written.
+   * Ends the tensor: what does not fill a byte is still to be written.
    *
-   * @return bytes of values, 0 or 1
+   * @param values of 0, up to the last byte of the tensor's; none of types of whole bytes
    */
-  long finish(MemorySegment values);
+  void finish(MemorySegment values);
 
   /**
    * Puts a whole tensor together.

@@ -101,9 +101,7 @@ final class Lanes implements Kernel {
   }
 
   @Override
-  public long finish(MemorySegment values) {
-    return 0;
-  }
+  public void finish(MemorySegment values) {}
 
   @Override
   public void unpack(MemorySegment bits, MemorySegment values, MemorySegment dense) {

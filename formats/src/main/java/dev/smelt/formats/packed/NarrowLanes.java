@@ -64,14 +64,12 @@ final class NarrowLanes implements Kernel {
   }
 
   @Override
-  public long finish(MemorySegment values) {
-    if (restBits == 0) {
-      return 0;
+  public void finish(MemorySegment values) {
+    if (restBits > 0) {
+      values.set(ValueLayout.JAVA_BYTE, 0, (byte) rest);
+      rest = 0;
+      restBits = 0;
     }
-    values.set(ValueLayout.JAVA_BYTE, 0, (byte) rest);
-    rest = 0;
-    restBits = 0;
-    return 1;
   }
 
   @Override

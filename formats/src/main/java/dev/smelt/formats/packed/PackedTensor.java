@@ -92,7 +92,9 @@ final class PackedTensor {
         valueSlot.write(written, values.asSlice(0, packed));
         written += packed;
       }
-      valueSlot.write(written, values.asSlice(0, kernel.finish(values)));
+      MemorySegment end = MemorySegment.ofArray(new byte[(int) (values().bytes() - written)]);
+      kernel.finish(end);
+      valueSlot.write(written, end);
     }
   }
 

@@ -47,7 +47,8 @@ final class UnpackedBytes implements Supplier<MemorySegment> {
     if (known != null) {
       return known;
     }
-    requirePadding();
+    long elements = bytes * Byte.SIZE / values.dtype().bits();
+    requireZeros(bits.segment(), elements, "bits beyond the last element");
     requireCount();
     MemorySegment made = MemorySegment.ofArray(new byte[0]);
     if (bytes > 0) {
@@ -58,18 +59,6 @@ final class UnpackedBytes implements Supplier<MemorySegment> {
     return dense;
   }
 
-  /** Bits that stand for no element, and those that fill the last byte of narrow values, are 0. */
-  private void requirePadding() {
-    long elements = bytes * Byte.SIZE / values.dtype().bits();
-    int used = (int) (elements % Byte.SIZE);
-    if (used > 0) {
-      int last = bits.segment().get(ValueLayout.JAVA_BYTE, bits.elements() - 1) & 0xFF;
-      if (last >>> used != 0) {
-        throw corrupt("bits beyond the last element", "expected zeros, found " + last);
-      }
-    }
-  }
-
   private void requireCount() {
     long stored = ones(bits.segment());
     long expected = PackedFormat.valueElements(values.dtype(), stored);
@@ -78,11 +67,17 @@ final class UnpackedBytes implements Supplier<MemorySegment> {
           "bits and values of a packed tensor do not fit",
           "expected " + expected + " values for " + stored + " bits, found " + values.elements());
     }
-    int over = (int) ((expected - stored) * values.dtype().bits());
-    if (over > 0) {
-      int last = values.segment().get(ValueLayout.JAVA_BYTE, values.info().bytes() - 1) & 0xFF;
-      if (last >>> (Byte.SIZE - over) != 0) {
-        throw corrupt("bits beyond the last value", "expected zeros, found " + last);
+    long used = stored * values.dtype().bits();
+    requireZeros(values.segment(), used, "bits beyond the last value");
+  }
+
+  /** All bits from {@code first} on are 0. */
+  private void requireZeros(MemorySegment segment, long first, String what) {
+    for (long at = first / Byte.SIZE; at < segment.byteSize(); at++) {
+      int found = segment.get(ValueLayout.JAVA_BYTE, at) & 0xFF;
+      int before = at == first / Byte.SIZE ? (int) (first % Byte.SIZE) : 0;
+      if (found >>> before != 0) {
+        throw corrupt(what, "expected zeros, found " + (found >>> before));
       }
     }
   }
