@@ -11,6 +11,7 @@ import dev.smelt.cli.command.FactorizeCommand;
 import dev.smelt.cli.command.FisherCommand;
 import dev.smelt.cli.command.InspectCommand;
 import dev.smelt.cli.command.MergeCommand;
+import dev.smelt.cli.command.PackCommand;
 import dev.smelt.cli.command.PruneCommand;
 import dev.smelt.cli.command.VerifyCommand;
 import java.util.Arrays;
@@ -37,6 +38,7 @@ final class Commands {
     ALL.put("prune", PruneCommand.class);
     ALL.put("delta", DeltaCommand.class);
     ALL.put("dampen", DampenCommand.class);
+    ALL.put("pack", PackCommand.class);
     ALL.put("expand", ExpandCommand.class);
     ALL.put("eval", EvalCommand.class);
     ALL.put("diff", DiffCommand.class);

@@ -18,10 +18,12 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
-/** Multiplies factors out into a plain dense checkpoint. */
+/** Multiplies factors out, and unpacks tensors, into a plain dense checkpoint. */
 @Command(
     name = "expand",
-    description = "Turn a factorised checkpoint, or an adapter and its base, into a dense one.",
+    description = {
+      "Turn a factorised or packed checkpoint, or an adapter and its base, into a plain dense one."
+    },
     footer = {
       "%nExamples:",
       "  smelt expand small/ -o dense/",
@@ -29,7 +31,9 @@ import picocli.CommandLine.Parameters;
     })
 public final class ExpandCommand extends SmeltCommand {
 
-  @Parameters(paramLabel = "CKPT", description = "A factorised checkpoint, or an adapter folder.")
+  @Parameters(
+      paramLabel = "CKPT",
+      description = "A factorised or packed checkpoint, or an adapter folder.")
   private Path path = Path.of("");
 
   @Mixin private BaseMixin base = new BaseMixin();
@@ -51,13 +55,13 @@ public final class ExpandCommand extends SmeltCommand {
       Expander expander = new Expander(checkpoint, output.dtype());
       CheckpointWriter.Content content = expander.content();
       try (CheckpointWriter writer = CheckpointWriter.create(options, content);
-          ComputeDevice device = root().openDevice()) {
+          LazyDevice device = new LazyDevice(root()::openDevice)) {
         expander.write(writer, device, root().progress());
         Manifest manifest =
             writer.commit(
                 Manifests.of(
                     "expand",
-                    parameters(device),
+                    expander.multiplies() ? parameters(device.get()) : parameters(),
                     List.of(
                         Manifests.model(checkpoint, ContentHash.of(checkpoint, root().threads()))),
                     List.of(checkpoint),
@@ -94,9 +98,15 @@ public final class ExpandCommand extends SmeltCommand {
     }
   }
 
-  private Map<String, Object> parameters(ComputeDevice device) {
+  /** Of a result that no device has computed. */
+  private Map<String, Object> parameters() {
     Map<String, Object> parameters = new LinkedHashMap<>();
     output.dtype().ifPresent(dtype -> parameters.put("dtype", dtype.label()));
+    return parameters;
+  }
+
+  private Map<String, Object> parameters(ComputeDevice device) {
+    Map<String, Object> parameters = parameters();
     parameters.put("threads", root().threads());
     parameters.put("device", device.description());
     return parameters;

@@ -63,6 +63,7 @@ public final class InspectCommand extends SmeltCommand {
       List<String> architectures,
       long parameters,
       long bytes,
+      @Nullable Long packedBytes,
       Map<String, Long> bytesByDtype,
       int factorizedModules,
       int deltaModules,
@@ -77,6 +78,7 @@ public final class InspectCommand extends SmeltCommand {
       String shape,
       String role,
       long bytes,
+      @Nullable Long packedBytes,
       @Nullable TensorStatistics values) {}
 
   @Override
@@ -133,6 +135,7 @@ public final class InspectCommand extends SmeltCommand {
               info.shape().toString(),
               architecture.role(info).name().toLowerCase(Locale.ROOT),
               info.bytes(),
+              tensor.isPacked() ? tensor.fileBytes() : null,
               values.orElse(null)));
     }
     LowRank lowRank = LowRank.of(checkpoint);
@@ -143,6 +146,7 @@ public final class InspectCommand extends SmeltCommand {
         checkpoint.config().map(config -> config.architectures()).orElse(List.of()),
         checkpoint.parameters(),
         checkpoint.bytes(),
+        checkpoint.isPacked() ? checkpoint.fileBytes() : null,
         byDtype,
         lowRank.modules().size(),
         deltas(lowRank),
@@ -186,6 +190,11 @@ public final class InspectCommand extends SmeltCommand {
     List<String> sizes = new ArrayList<>();
     report.bytesByDtype().forEach((dtype, bytes) -> sizes.add(dtype + " " + Format.bytes(bytes)));
     line(text, "size", Format.bytes(report.bytes()) + " (" + String.join(", ", sizes) + ")");
+    Long packed = report.packedBytes();
+    if (packed != null) {
+      long tensors = report.tensors().stream().filter(row -> row.packedBytes() != null).count();
+      line(text, "packed", Format.bytes(packed) + ", " + Format.plural(tensors, "tensor"));
+    }
     if (report.factorizedModules() > 0) {
       String deltas =
           report.deltaModules() > 0
@@ -205,8 +214,18 @@ public final class InspectCommand extends SmeltCommand {
   private TextTable table(Report report) {
     TextTable table = new TextTable("tensor");
     List.of("dtype", "shape", "role", "size").forEach(table::column);
+    boolean packed = report.packedBytes() != null;
+    if (packed) {
+      table.column("packed");
+    }
     for (Row row : report.tensors()) {
-      table.row(row.name(), cells(row.dtype(), row.shape(), row.role(), Format.bytes(row.bytes())));
+      List<String> texts =
+          new ArrayList<>(List.of(row.dtype(), row.shape(), row.role(), Format.bytes(row.bytes())));
+      if (packed) {
+        Long bytes = row.packedBytes();
+        texts.add(bytes == null ? "" : Format.bytes(bytes));
+      }
+      table.row(row.name(), cells(texts.toArray(String[]::new)));
     }
     return table;
   }

@@ -64,6 +64,15 @@ final class ManifestText {
             Format.bytes(totals.bytesBefore()),
             Format.bytes(totals.bytesAfter()),
             ratio(totals.bytesAfter(), totals.bytesBefore())));
+    Long packed = totals.packedBytes();
+    if (packed != null) {
+      table.row(
+          "packed",
+          cells(
+              Format.bytes(totals.bytesBefore()),
+              Format.bytes(packed),
+              ratio(packed, totals.bytesBefore())));
+    }
     table.row(
         "parameters",
         cells(

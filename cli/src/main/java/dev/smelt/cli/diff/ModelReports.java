@@ -50,6 +50,7 @@ public record ModelReports(
         ContentHash.of(checkpoint, threads),
         checkpoint.bytes(),
         checkpoint.parameters(),
+        checkpoint.isPacked() ? checkpoint.fileBytes() : null,
         loss,
         language && loss != null ? Math.exp(loss) : null,
         mean(scores, Score::accuracy),

@@ -150,7 +150,8 @@ public final class TensorComparison {
         after.rank().isPresent() ? after.rank().getAsInt() : null,
         sparsity,
         before.storedBytes(),
-        after.storedBytes());
+        after.storedBytes(),
+        packedBytes(after));
   }
 
   private static TensorDiff removed(DenseTensor tensor) {
@@ -174,6 +175,11 @@ public final class TensorComparison {
         tensor.rank().isPresent() ? tensor.rank().getAsInt() : null,
         null,
         0,
-        tensor.storedBytes());
+        tensor.storedBytes(),
+        packedBytes(tensor));
+  }
+
+  private static @Nullable Long packedBytes(DenseTensor tensor) {
+    return tensor.fileBytes() == tensor.storedBytes() ? null : tensor.fileBytes();
   }
 }

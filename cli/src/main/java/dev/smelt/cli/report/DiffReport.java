@@ -75,8 +75,9 @@ public record DiffReport(
    * @param path as given
    * @param method what made it, from its manifest: "merge fisher", "factorize fisher keep 0.5"
    * @param sha256 of its content
-   * @param bytes of its tensors as stored
+   * @param bytes of its tensors as stored, of packed ones those of the plain tensors
    * @param parameters stored elements
+   * @param packedBytes of its tensors as they lie in the files; null where none is packed
    * @param loss nats per token, or per example for classifiers; the mean over the data sets
    * @param perplexity exp(loss), for language models
    * @param accuracy of the next token or of the class; the mean over the data sets
@@ -91,6 +92,7 @@ public record DiffReport(
       String sha256,
       long bytes,
       long parameters,
+      @Nullable Long packedBytes,
       @Nullable Double loss,
       @Nullable Double perplexity,
       @Nullable Double accuracy,
@@ -100,6 +102,11 @@ public record DiffReport(
 
     public Model {
       scores = List.copyOf(scores);
+    }
+
+    /** Bytes of its tensors in the files: what a model costs to keep and to send. */
+    long fileBytes() {
+      return packedBytes == null ? bytes : packedBytes;
     }
   }
 
@@ -126,6 +133,7 @@ public record DiffReport(
    * @param relativeError ‖before − after‖ / ‖before‖ (Frobenius), null when only one side has it
    * @param rank of the factors it is stored as in {@code after}
    * @param sparsity zeros / elements in {@code after}; null when removed
+   * @param packedBytes of {@code after} in its files; null where it is not packed
    */
   public record TensorDiff(
       String name,
@@ -135,5 +143,20 @@ public record DiffReport(
       @Nullable Integer rank,
       @Nullable Double sparsity,
       long bytesBefore,
-      long bytesAfter) {}
+      long bytesAfter,
+      @Nullable Long packedBytes) {
+
+    /** Of a tensor that is not packed. */
+    public TensorDiff(
+        String name,
+        String status,
+        String shape,
+        @Nullable Double relativeError,
+        @Nullable Integer rank,
+        @Nullable Double sparsity,
+        long bytesBefore,
+        long bytesAfter) {
+      this(name, status, shape, relativeError, rank, sparsity, bytesBefore, bytesAfter, null);
+    }
+  }
 }

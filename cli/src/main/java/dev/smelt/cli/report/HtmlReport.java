@@ -90,7 +90,7 @@ public final class HtmlReport {
       return measure.isSpeed() ? "about as fast" : "no change";
     }
     return switch (measure) {
-      case SIZE -> unsigned(cell) + (better ? " smaller" : " larger");
+      case SIZE, PACKED -> unsigned(cell) + (better ? " smaller" : " larger");
       case PARAMETERS -> unsigned(cell) + (better ? " fewer" : " more");
       case TOKENS_PER_SECOND, EXAMPLES_PER_SECOND ->
           unsigned(cell) + (better ? " faster" : " slower");

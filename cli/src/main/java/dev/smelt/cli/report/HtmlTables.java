@@ -90,6 +90,9 @@ final class HtmlTables {
     }
     heading(html, "before");
     heading(html, "after");
+    if (summary.hasPacked()) {
+      heading(html, "packed");
+    }
     html.close().close().open("tbody").text("\n");
     for (TensorDiff tensor : tensors) {
       tensor(html, summary, tensor);
@@ -115,6 +118,9 @@ final class HtmlTables {
     }
     html.leaf("td", Format.bytes(tensor.bytesBefore()), "class", "num");
     html.leaf("td", Format.bytes(tensor.bytesAfter()), "class", "num");
+    if (summary.hasPacked()) {
+      html.leaf("td", TensorSummary.packed(tensor), "class", "num");
+    }
     html.closeLine();
   }
 

@@ -80,6 +80,9 @@ public final class MarkdownReport {
       headings.add("zeros");
     }
     headings.addAll(List.of("before", "after"));
+    if (tensors.hasPacked()) {
+      headings.add("packed");
+    }
     header(headings, 2);
     for (TensorDiff tensor : tensors.different()) {
       List<String> cells = new ArrayList<>();
@@ -94,6 +97,9 @@ public final class MarkdownReport {
       }
       cells.add(Format.bytes(tensor.bytesBefore()));
       cells.add(Format.bytes(tensor.bytesAfter()));
+      if (tensors.hasPacked()) {
+        cells.add(TensorSummary.packed(tensor));
+      }
       row(cells);
     }
     line("");

@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 /** What a model is judged by. */
 enum Measure {
   SIZE("size"),
+  PACKED("packed"),
   PARAMETERS("parameters"),
   LOSS("loss"),
   PERPLEXITY("perplexity"),
@@ -45,6 +46,7 @@ enum Measure {
   @Nullable Double of(Model model) {
     return switch (this) {
       case SIZE -> (double) model.bytes();
+      case PACKED -> (double) model.fileBytes();
       case PARAMETERS -> (double) model.parameters();
       case LOSS -> model.loss();
       case PERPLEXITY -> model.perplexity();
@@ -62,14 +64,14 @@ enum Measure {
       case ACCURACY -> score.accuracy();
       case TOKENS_PER_SECOND -> score.tokensPerSecond();
       case EXAMPLES_PER_SECOND -> score.examplesPerSecond();
-      case SIZE, PARAMETERS ->
+      case SIZE, PACKED, PARAMETERS ->
           throw new IllegalArgumentException(label + " is of a model, not of a score");
     };
   }
 
   String format(double value) {
     return switch (this) {
-      case SIZE -> Format.bytes((long) value);
+      case SIZE, PACKED -> Format.bytes((long) value);
       case PARAMETERS -> Format.count((long) value);
       case LOSS -> Format.fixed(value, 4);
       case PERPLEXITY -> Format.grouped(value, 2);
@@ -86,7 +88,7 @@ enum Measure {
   String change(double before, double after) {
     double difference = before == after ? 0 : after - before;
     return switch (this) {
-      case SIZE, PARAMETERS, TOKENS_PER_SECOND, EXAMPLES_PER_SECOND ->
+      case SIZE, PACKED, PARAMETERS, TOKENS_PER_SECOND, EXAMPLES_PER_SECOND ->
           before == 0 && difference != 0
               ? "new"
               : Format.signed(difference == 0 ? 0 : 100 * difference / before, 1, " %");
@@ -117,9 +119,11 @@ enum Measure {
     return this == TOKENS_PER_SECOND || this == EXAMPLES_PER_SECOND;
   }
 
-  /** Those that at least one of the models has. */
+  /** Those that at least one of the models has; sizes in files where they are others. */
   static List<Measure> knownIn(List<Model> models) {
+    boolean packed = models.stream().anyMatch(model -> model.packedBytes() != null);
     return Stream.of(values())
+        .filter(measure -> measure != PACKED || packed)
         .filter(measure -> models.stream().anyMatch(model -> measure.of(model) != null))
         .toList();
   }

@@ -18,7 +18,9 @@ final class ParetoFrontier {
   private static boolean dominates(Model a, Model b, Measure measure) {
     double goodA = goodness(a, measure);
     double goodB = goodness(b, measure);
-    return a.bytes() <= b.bytes() && goodA >= goodB && (a.bytes() < b.bytes() || goodA > goodB);
+    return a.fileBytes() <= b.fileBytes()
+        && goodA >= goodB
+        && (a.fileBytes() < b.fileBytes() || goodA > goodB);
   }
 
   private static double goodness(Model model, Measure measure) {

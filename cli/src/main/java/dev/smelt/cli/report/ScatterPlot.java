@@ -52,7 +52,7 @@ final class ScatterPlot {
     if (drawn.isEmpty()) {
       return null;
     }
-    SizeUnit unit = SizeUnit.of(drawn.stream().mapToLong(Model::bytes).max().orElseThrow());
+    SizeUnit unit = SizeUnit.of(drawn.stream().mapToLong(Model::fileBytes).max().orElseThrow());
     List<Model> frontier = ParetoFrontier.of(drawn, measure);
     List<Point> points = new ArrayList<>();
     for (int i = 0; i < models.size(); i++) {
@@ -64,7 +64,7 @@ final class ScatterPlot {
             new Point(
                 model,
                 role,
-                model.bytes() / unit.bytes(),
+                model.fileBytes() / unit.bytes(),
                 shown(measure, value),
                 frontier.contains(model)));
       }

@@ -26,6 +26,10 @@ record TensorSummary(List<TensorDiff> different, List<TensorDiff> same) {
     return different.stream().anyMatch(tensor -> isPositive(tensor.sparsity()));
   }
 
+  boolean hasPacked() {
+    return different.stream().anyMatch(tensor -> tensor.packedBytes() != null);
+  }
+
   static boolean isPositive(@Nullable Double value) {
     return value != null && value > 0;
   }
@@ -66,6 +70,11 @@ record TensorSummary(List<TensorDiff> different, List<TensorDiff> same) {
   static String sparsity(TensorDiff tensor) {
     Double sparsity = tensor.sparsity();
     return sparsity == null || sparsity == 0 ? "" : Format.percent(sparsity, 1);
+  }
+
+  static String packed(TensorDiff tensor) {
+    Long packed = tensor.packedBytes();
+    return packed == null ? "" : Format.bytes(packed);
   }
 
   private String others(String status) {

@@ -115,6 +115,9 @@ public final class TextReport {
     }
     text.column("before");
     text.joinedColumn("after");
+    if (tensors.hasPacked()) {
+      text.column("packed");
+    }
     for (TensorDiff tensor : tensors.different()) {
       List<Cell> cells = new ArrayList<>();
       cells.add(Cell.plain(Columns.printable(tensor.shape())));
@@ -127,6 +130,9 @@ public final class TextReport {
       }
       cells.add(Cell.plain(Format.bytes(tensor.bytesBefore())));
       cells.add(Cell.plain(Format.bytes(tensor.bytesAfter())));
+      if (tensors.hasPacked()) {
+        cells.add(Cell.plain(TensorSummary.packed(tensor)));
+      }
       text.row(Columns.printable(tensor.name()), cells);
     }
     return text;

@@ -56,6 +56,11 @@ public final class FileChecks {
   /** Totals agree and every value is finite, unless non-finite values were let through. */
   public static void values(Checkpoint written, Manifest manifest, List<Check> checks) {
     totals(manifest, written.bytes(), written.parameters(), checks);
+    Long packed = manifest.totals().packedBytes();
+    if (packed != null || written.isPacked()) {
+      long expected = packed == null ? manifest.totals().bytesAfter() : packed;
+      checks.add(Check.equal("packed bytes", "totals", expected, written.fileBytes()));
+    }
     if (!Boolean.TRUE.equals(manifest.parameters().get("allowNonFinite"))) {
       finite(written, "", checks);
     }

@@ -158,7 +158,7 @@ class PlotTest {
 
   private static Model model(String name, long bytes, @Nullable Double accuracy) {
     return new Model(
-        name, name, null, "", bytes, bytes / 2, null, null, accuracy, null, null, List.of());
+        name, name, null, "", bytes, bytes / 2, null, null, null, accuracy, null, null, List.of());
   }
 
   private static double number(Element element, String attribute) {

@@ -31,18 +31,24 @@ final class BasisShares {
       spent =
           new Spent(
               spent.bytes() + turn.of(basis.info().bytes()),
-              spent.elements() + turn.of(basis.elements()));
+              spent.elements() + turn.of(basis.elements()),
+              spent.fileBytes() + turn.of(basis.fileBytes()));
     }
     return spent;
   }
 
-  /** Bytes and elements of a checkpoint. */
-  record Spent(long bytes, long elements) {
+  /**
+   * Bytes and elements of a checkpoint.
+   *
+   * @param fileBytes in the files, where tensors may be packed
+   */
+  record Spent(long bytes, long elements, long fileBytes) {
 
     static Spent of(List<TensorView> tensors) {
       return new Spent(
           tensors.stream().mapToLong(view -> view.info().bytes()).sum(),
-          tensors.stream().mapToLong(TensorView::elements).sum());
+          tensors.stream().mapToLong(TensorView::elements).sum(),
+          tensors.stream().mapToLong(TensorView::fileBytes).sum());
     }
   }
 }

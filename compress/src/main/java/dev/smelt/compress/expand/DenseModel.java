@@ -41,7 +41,7 @@ public record DenseModel(List<DenseTensor> tensors, boolean isFactorized) {
       BasisShares.Spent spent = shares.next(factors);
       products.put(
           factors.ownTensors().getFirst().name(),
-          new Product(factors, spent.bytes(), spent.elements()));
+          new Product(factors, spent.bytes(), spent.elements(), spent.fileBytes()));
       factors.tensors().forEach(view -> absorbed.add(view.name()));
     }
     Map<String, String> renamed = new HashMap<>();

@@ -20,6 +20,9 @@ public sealed interface DenseTensor {
   /** Elements that the checkpoint spends on it. */
   long storedElements();
 
+  /** Bytes that it takes in the files, where tensors may be packed. */
+  long fileBytes();
+
   /** Rank of its factors, where it is stored as one pair of factors. */
   OptionalInt rank();
 
@@ -42,6 +45,11 @@ public sealed interface DenseTensor {
     }
 
     @Override
+    public long fileBytes() {
+      return view.fileBytes();
+    }
+
+    @Override
     public OptionalInt rank() {
       return OptionalInt.empty();
     }
@@ -52,8 +60,9 @@ public sealed interface DenseTensor {
    *
    * @param storedBytes of a basis that several tensors are made of, its share
    * @param storedElements likewise
+   * @param fileBytes likewise
    */
-  record Product(FactoredTensor factors, long storedBytes, long storedElements)
+  record Product(FactoredTensor factors, long storedBytes, long storedElements, long fileBytes)
       implements DenseTensor {
 
     @Override

@@ -20,6 +20,7 @@ import dev.smelt.gpu.engine.DenseWeights;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /** Writes the dense model that a compressed checkpoint stands for. */
 public final class Expander {
@@ -39,11 +40,11 @@ public final class Expander {
     this.checkpoint = checkpoint;
     this.dtype = dtype;
     this.model = DenseModel.of(checkpoint);
-    if (!model.isFactorized()) {
+    if (!model.isFactorized() && !checkpoint.isPacked()) {
       throw new MismatchException(
           "nothing to expand",
           checkpoint.path().toString(),
-          "expected factors, found a dense checkpoint",
+          "expected factors or packed tensors, found a dense checkpoint",
           "use it as it is");
     }
     requireNoStrayFactors();
@@ -63,11 +64,17 @@ public final class Expander {
     }
   }
 
+  /** Whether factors are to be multiplied, for which a device is needed. */
+  public boolean multiplies() {
+    return model.isFactorized();
+  }
+
   /** What will be written. */
   public CheckpointWriter.Content content() {
     return new CheckpointWriter.Content(
         model.tensors().stream().map(this::output).toList(),
-        Map.of(),
+        // Of factors there is nothing else in it than what they are.
+        multiplies() ? Map.of() : checkpoint.metadata(),
         checkpoint
             .config()
             .map(LowRank::undescribe)
@@ -89,8 +96,12 @@ public final class Expander {
         .toList();
   }
 
-  /** Fills every slot of a writer made for {@link #content()}. */
-  public void write(CheckpointWriter writer, ComputeDevice device, Progress progress) {
+  /**
+   * Fills every slot of a writer made for {@link #content()}.
+   *
+   * @param device opened for the first product
+   */
+  public void write(CheckpointWriter writer, Supplier<ComputeDevice> device, Progress progress) {
     try (Progress.Task task = progress.begin("expanding", model.tensors().size(), "tensors")) {
       for (DenseTensor tensor : model.tensors()) {
         TensorSlot slot = writer.slot(tensor.info().name());
@@ -99,7 +110,7 @@ public final class Expander {
           case Product product ->
               DenseWeights.read(
                   product.factors(),
-                  device,
+                  device.get(),
                   (first, values) -> slot.write(first, values, values.length));
         }
         task.advance(1);

@@ -22,7 +22,7 @@ final class Expansion {
       Expander expander = new Expander(checkpoint, dtype);
       OutputOptions output = OutputOptions.to(target);
       try (CheckpointWriter writer = CheckpointWriter.create(output, expander.content())) {
-        expander.write(writer, TestDevice.get(), Progress.NONE);
+        expander.write(writer, TestDevice::get, Progress.NONE);
         writer.commitWithoutManifest();
       }
     }

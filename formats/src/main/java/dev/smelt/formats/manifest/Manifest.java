@@ -91,9 +91,24 @@ public record Manifest(
       @Nullable Double perplexity,
       double accuracy) {}
 
-  /** Bytes are those of tensors, without headers; parameters are elements of tensors. */
+  /**
+   * Bytes are those of tensors, without headers; parameters are elements of tensors.
+   *
+   * @param bytesAfter of packed tensors, those of the plain ones
+   * @param packedBytes of the tensors as they lie in the files; null where none is packed
+   */
   public record Totals(
-      long bytesBefore, long bytesAfter, long parametersBefore, long parametersAfter) {}
+      long bytesBefore,
+      long bytesAfter,
+      long parametersBefore,
+      long parametersAfter,
+      @Nullable Long packedBytes) {
+
+    /** Where no tensor is packed. */
+    public Totals(long bytesBefore, long bytesAfter, long parametersBefore, long parametersAfter) {
+      this(bytesBefore, bytesAfter, parametersBefore, parametersAfter, null);
+    }
+  }
 
   /**
    * @param name relative to the checkpoint's folder
@@ -145,6 +160,29 @@ public record Manifest(
   public Manifest withClusters(List<ClusterRecord> found) {
     return new Manifest(
         smelt, command, parameters, inputs, totals, models, tensors, found, measured, notes, files);
+  }
+
+  /** The same manifest of tensors that are packed. */
+  public Manifest withPackedBytes(long packedBytes) {
+    Totals packed =
+        new Totals(
+            totals.bytesBefore(),
+            totals.bytesAfter(),
+            totals.parametersBefore(),
+            totals.parametersAfter(),
+            packedBytes);
+    return new Manifest(
+        smelt,
+        command,
+        parameters,
+        inputs,
+        packed,
+        models,
+        tensors,
+        clusters,
+        measured,
+        notes,
+        files);
   }
 
   /** The same manifest, listing what was written. */

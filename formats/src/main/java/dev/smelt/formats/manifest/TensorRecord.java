@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param name in the input; of what {@code expand} made, in the output
  * @param action "merged", "factorized", "clustered", "expanded", "delta", "pruned", "shrunk",
- *     "dampened", "unchanged", "kept", "dropped"
+ *     "dampened", "packed", "unchanged", "kept", "dropped"
  * @param reason why, where the action is not what was asked for
  * @param rank of the factors
  * @param relativeError ‖W − Ŵ‖ / ‖W‖ (Frobenius) of the written, rounded tensor
@@ -73,6 +73,7 @@ public record TensorRecord(
   public static final String DAMPENED = "dampened";
   public static final String UNCHANGED = "unchanged";
   public static final String KEPT = "kept";
+  public static final String PACKED = "packed";
   public static final String DROPPED = "dropped";
 
   /** Rows or columns of it are left out. */

@@ -58,6 +58,10 @@ public final class PackedOutput {
     return packed.size();
   }
 
+  public boolean isPacked(String tensor) {
+    return packed.containsKey(tensor);
+  }
+
   /** Bytes of all tensors as they will lie in the files. */
   public long bytes() {
     return infos().stream().mapToLong(TensorInfo::bytes).sum();
