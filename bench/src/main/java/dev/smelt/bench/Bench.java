@@ -17,6 +17,7 @@ public final class Bench {
              bench fisher TESTDATA DEVICE
              bench factorize
              bench cluster
+             bench pack
              bench memory LAUNCHER
              bench script REAL IMAGES
              bench accuracy MODELS TEXT
@@ -55,6 +56,8 @@ public final class Bench {
       FactorizeBench.run(out);
     } else if (words.size() == 1 && words.getFirst().equals("cluster")) {
       ClusterBench.run(out);
+    } else if (words.size() == 1 && words.getFirst().equals("pack")) {
+      PackBench.run(out);
     } else if (words.size() == 2 && words.getFirst().equals("memory")) {
       MemoryBench.run(Path.of(words.get(1)), out);
     } else if (words.size() == 4 && words.getFirst().equals("golden")) {

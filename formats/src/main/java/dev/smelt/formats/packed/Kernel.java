@@ -6,8 +6,8 @@ import java.lang.foreign.MemorySegment;
 /** Parts the elements of one tensor into bits and values, and puts them together again. */
 sealed interface Kernel permits Lanes, NarrowLanes {
 
-  /** Elements of which a part that is no end must be a multiple. */
-  int GROUP = Long.SIZE;
+  /** The most elements that are packed at a time; of all types they fit a second-level cache. */
+  int PART = 1 << 16;
 
   /** Bytes of room that {@link #pack} wants behind the values. */
   int SLACK = Long.BYTES;
@@ -22,19 +22,19 @@ sealed interface Kernel permits Lanes, NarrowLanes {
   /**
    * Parts the next elements of a tensor into bits and values.
    *
-   * @param dense all that is left, or a multiple of {@link #GROUP} elements
-   * @param bits of 0, one for each element and up to a whole byte
+   * @param dense {@link #PART} elements, or all that are left
+   * @param bits gets one for each element, and zeros up to a whole byte; of length PART/8
    * @param values with room for all elements and {@link #SLACK}
    * @return bytes of values
    */
-  long pack(MemorySegment dense, MemorySegment bits, MemorySegment values);
+  int pack(MemorySegment dense, byte[] bits, byte[] values);
 
   /**
    * Ends the tensor: what does not fill a byte is still to be written.
    *
    * @param values of 0, up to the last byte of the tensor's; none of types of whole bytes
    */
-  void finish(MemorySegment values);
+  void finish(byte[] values);
 
   /**
    * Puts a whole tensor together.

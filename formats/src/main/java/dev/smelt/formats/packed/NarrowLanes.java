@@ -47,16 +47,16 @@ final class NarrowLanes implements Kernel {
   }
 
   @Override
-  public long pack(MemorySegment dense, MemorySegment bits, MemorySegment values) {
-    long to = 0;
-    for (long at = 0; at < dense.byteSize(); at += width) {
+  public int pack(MemorySegment dense, byte[] bits, byte[] values) {
+    int to = 0;
+    for (int at = 0; at < dense.byteSize(); at += width) {
       long eight = read(dense, at);
       long present = nonZero(eight);
-      bits.set(ValueLayout.JAVA_BYTE, at / width, (byte) Long.compress(present, high));
+      bits[at / width] = (byte) Long.compress(present, high);
       rest |= Long.compress(eight, lanes(present)) << restBits;
       restBits += Long.bitCount(present) * width;
       for (; restBits >= Byte.SIZE; restBits -= Byte.SIZE) {
-        values.set(ValueLayout.JAVA_BYTE, to++, (byte) rest);
+        values[to++] = (byte) rest;
         rest >>>= Byte.SIZE;
       }
     }
@@ -64,9 +64,9 @@ final class NarrowLanes implements Kernel {
   }
 
   @Override
-  public void finish(MemorySegment values) {
+  public void finish(byte[] values) {
     if (restBits > 0) {
-      values.set(ValueLayout.JAVA_BYTE, 0, (byte) rest);
+      values[0] = (byte) rest;
       rest = 0;
       restBits = 0;
     }

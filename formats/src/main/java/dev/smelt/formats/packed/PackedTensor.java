@@ -6,7 +6,6 @@ import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.safetensors.TensorSlot;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -16,9 +15,6 @@ import java.util.Optional;
 
 /** A tensor that takes less room as bits and values: what will be written of it. */
 final class PackedTensor {
-
-  /** Packed at a time; bits and values of all types fit the second-level cache or nearly. */
-  private static final int PART_ELEMENTS = 1 << 16;
 
   /** An entry of a header is a name, twice at most in its escaped form, and less than this. */
   private static final long ENTRY_BYTES = 128;
@@ -76,26 +72,23 @@ final class PackedTensor {
     TensorSlot bitSlot = writer.slot(bits().name());
     TensorSlot valueSlot = writer.slot(values().name());
     Kernel kernel = Kernel.of(dense.dtype());
-    long partBytes = dense.dtype().bytes(PART_ELEMENTS);
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment bits = arena.allocate(PART_ELEMENTS / Byte.SIZE);
-      MemorySegment values = arena.allocate(partBytes + Kernel.SLACK);
-      long written = 0;
-      long part = 0;
-      for (long at = 0; at < dense.info().bytes(); at += partBytes, part++) {
-        long length = Math.min(partBytes, dense.info().bytes() - at);
-        bits.fill((byte) 0);
-        long packed = kernel.pack(dense.segment().asSlice(at, length), bits, values);
-        long firstBits = part * bits.byteSize();
-        long bitBytes = Math.min(bits.byteSize(), bits().bytes() - firstBits);
-        bitSlot.write(firstBits, bits.asSlice(0, bitBytes));
-        valueSlot.write(written, values.asSlice(0, packed));
-        written += packed;
-      }
-      MemorySegment end = MemorySegment.ofArray(new byte[(int) (values().bytes() - written)]);
-      kernel.finish(end);
-      valueSlot.write(written, end);
+    long partBytes = dense.dtype().bytes(Kernel.PART);
+    byte[] someBits = new byte[Kernel.PART / Byte.SIZE];
+    byte[] someValues = new byte[(int) partBytes + Kernel.SLACK];
+    long bitsAt = 0;
+    long valuesAt = 0;
+    for (long at = 0; at < dense.info().bytes(); at += partBytes) {
+      long length = Math.min(partBytes, dense.info().bytes() - at);
+      int packed = kernel.pack(dense.segment().asSlice(at, length), someBits, someValues);
+      long bitBytes = Math.min(someBits.length, bits().bytes() - bitsAt);
+      bitSlot.write(bitsAt, MemorySegment.ofArray(someBits).asSlice(0, bitBytes));
+      valueSlot.write(valuesAt, MemorySegment.ofArray(someValues).asSlice(0, packed));
+      bitsAt += bitBytes;
+      valuesAt += packed;
     }
+    byte[] end = new byte[(int) (values().bytes() - valuesAt)];
+    kernel.finish(end);
+    valueSlot.write(valuesAt, MemorySegment.ofArray(end));
   }
 
   private void writeShape(TensorSlot slot) {
