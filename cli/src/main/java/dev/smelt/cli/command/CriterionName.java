@@ -12,7 +12,8 @@ enum CriterionName {
   WANDA(Scope.ROW, false),
   CONTRIBUTION(Scope.ROW, false),
   OBS(Scope.TENSOR, true),
-  SPARSEGPT(Scope.TENSOR, true);
+  SPARSEGPT(Scope.TENSOR, true),
+  BLOCK_ENTROPY(Scope.GLOBAL, false);
 
   private final Scope scope;
   private final boolean compensates;
@@ -44,6 +45,7 @@ enum CriterionName {
       case WANDA -> Set.of(Statistic.INPUT_NORMS);
       case CONTRIBUTION -> Set.of(Statistic.CONTRIBUTION);
       case OBS, SPARSEGPT -> Set.of(Statistic.INPUT_GRAM);
+      case BLOCK_ENTROPY -> Set.of(Statistic.ENTROPY);
     };
   }
 

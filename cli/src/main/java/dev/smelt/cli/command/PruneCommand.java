@@ -2,7 +2,9 @@ package dev.smelt.cli.command;
 
 import dev.smelt.compress.prune.PrunedModel;
 import dev.smelt.compress.prune.Pruner;
+import dev.smelt.compress.prune.ThinnedModel;
 import dev.smelt.compress.search.ShareSearch;
+import dev.smelt.compress.structure.StructuredPruner;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.GateException;
@@ -10,6 +12,7 @@ import dev.smelt.formats.OutputOptions;
 import dev.smelt.formats.manifest.ContentHash;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.formats.manifest.TensorRecord;
+import dev.smelt.formats.packed.PackedOutput;
 import dev.smelt.gpu.data.Dataset;
 import dev.smelt.gpu.statistics.Statistics;
 import java.nio.file.Path;
@@ -30,12 +33,15 @@ import picocli.CommandLine.Parameters;
     name = "prune",
     description = "Take the weights that matter least.",
     footer = {
-      "%nThe output has the tensors of the input with zeros in them, and so its size.",
+      "%nZeros take as much room as other weights: the output has the size of the input, but with"
+          + " --pack or where --pattern neurons, heads or blocks leaves parts out.",
       "%nExamples:",
       "  smelt prune model/ -o sparse/ --sparsity 0.5",
       "  smelt fisher model/ --data train.txt --stats diag,input-gram -o F.safetensors",
       "  smelt prune model/ -o sparse/ --sparsity 0.5 --criterion wanda --stats F.safetensors",
       "  smelt prune model/ -o sparse/ --pattern 2:4 --criterion sparsegpt --stats F.safetensors",
+      "  smelt prune model/ -o small/ --pattern neurons --sparsity 0.25 --criterion fisher"
+          + " --stats F.safetensors",
       "  smelt prune model/ -o sparse/ --max-loss-increase 0.02 --criterion fisher"
           + " --stats F.safetensors --data val.txt"
     })
@@ -57,6 +63,13 @@ public final class PruneCommand extends SmeltCommand {
       paramLabel = "D",
       description = "Measure the loss before and after on " + DataMixin.KINDS)
   private @Nullable Path data;
+
+  @Option(
+      names = "--pack",
+      description =
+          "Store tensors with many zeros as a bit for each weight and the other values. Only smelt"
+              + " reads the result.")
+  private boolean pack;
 
   @Mixin private DataMixin how = new DataMixin();
 
@@ -103,9 +116,6 @@ public final class PruneCommand extends SmeltCommand {
   }
 
   private Result run(Work work) {
-    Pruner pruner =
-        new Pruner(what.options(output.dtype()), output.options(), work.device(), root().threads());
-    var _ = pruner.layers(work.checkpoint());
     // Data that do not suit the model are refused before there is work to lose.
     Optional<LossMeter> meter =
         Optional.ofNullable(data)
@@ -117,28 +127,59 @@ public final class PruneCommand extends SmeltCommand {
         tuning.hasData()
             ? tuning.data(how, work.checkpoint(), work.device().get())
             : Optional.empty();
-    DoubleFunction<PrunedModel> prune =
-        sparsity ->
-            schedule.isGiven()
-                ? gradually(work, pruner, sparsity, training.orElseThrow())
-                : atOnce(work, pruner, sparsity);
+    Thinner thinner = thinner(work, training);
     List<String> notes = new ArrayList<>();
     double sparsity = what.sparsity();
     Optional<GateException> gate = Optional.empty();
     if (what.maxLossIncrease().isPresent()) {
       ShareSearch.Found found =
-          search(what.maxLossIncrease().getAsDouble(), prune, meter.orElseThrow());
+          search(what.maxLossIncrease().getAsDouble(), thinner, meter.orElseThrow());
       sparsity = sparsity(found.share());
       notes.addAll(describe(found, meter.get().denseLoss()));
       gate = found.share() < 1 ? Optional.empty() : Optional.of(nothingWithin());
     }
-    PrunedModel pruned = work.opened().add(prune.apply(sparsity));
+    ThinnedModel pruned = work.opened().add(thinner.thin(sparsity));
+    notes.addAll(pruned.notes());
     meter.ifPresent(one -> one.record("pruned", pruned));
     if (tuning.isWanted()) {
       thinning(work).tune(pruned, work.checkpoint(), training.orElseThrow(), tuning.options(how));
       meter.ifPresent(one -> one.record("tuned", pruned));
     }
     return write(work, pruned, meter, notes, gate);
+  }
+
+  /**
+   * Makes thinner models, one after another.
+   *
+   * @param largest share that may go
+   */
+  private record Thinner(DoubleFunction<? extends ThinnedModel> way, double largest) {
+    ThinnedModel thin(double sparsity) {
+      return way.apply(sparsity);
+    }
+  }
+
+  private Thinner thinner(Work work, Optional<Dataset> training) {
+    if (what.leavesOutUnits()) {
+      StructuredPruner pruner =
+          StructuredPruner.open(
+              work.checkpoint(),
+              what.structure(output.dtype()),
+              what.scoring(work.statistics(), work.device()),
+              output.options(),
+              root().threads(),
+              root().progress());
+      return new Thinner(pruner::shrink, pruner.largestSparsity());
+    }
+    Pruner pruner =
+        new Pruner(what.options(output.dtype()), output.options(), work.device(), root().threads());
+    var _ = pruner.layers(work.checkpoint());
+    return new Thinner(
+        sparsity ->
+            schedule.isGiven()
+                ? gradually(work, pruner, sparsity, training.orElseThrow())
+                : atOnce(work, pruner, sparsity),
+        1);
   }
 
   private Thinning thinning(Work work) {
@@ -179,15 +220,14 @@ public final class PruneCommand extends SmeltCommand {
     return last.orElseThrow();
   }
 
-  private static ShareSearch.Found search(
-      double increase, DoubleFunction<PrunedModel> prune, LossMeter meter) {
+  private static ShareSearch.Found search(double increase, Thinner thinner, LossMeter meter) {
     return new ShareSearch(
             kept -> {
-              try (PrunedModel tried = prune.apply(sparsity(kept))) {
+              try (ThinnedModel tried = thinner.thin(sparsity(kept))) {
                 return new ShareSearch.Outcome(tried.bytes(), meter.loss(tried));
               }
             })
-        .smallestWithin(0, meter.denseLoss() + increase);
+        .smallestWithin(1 - thinner.largest(), meter.denseLoss() + increase);
   }
 
   /** What goes where a share is kept; both are thousandths. */
@@ -217,24 +257,42 @@ public final class PruneCommand extends SmeltCommand {
 
   private Result write(
       Work work,
-      PrunedModel pruned,
+      ThinnedModel pruned,
       Optional<LossMeter> meter,
       List<String> notes,
       Optional<GateException> gate) {
     CheckpointWriter.Content content = pruned.content();
-    try (CheckpointWriter writer = CheckpointWriter.create(output.options(), content)) {
-      List<TensorRecord> records = pruned.write(writer, root().threads(), root().progress());
+    Optional<PackedOutput> packed =
+        pack ? Optional.of(PackedOutput.of(pruned.tensors(), root().threads())) : Optional.empty();
+    if (packed.isPresent() && packed.get().packedTensors() == 0) {
+      notes.add("no tensor would take less room packed, so none is");
+    }
+    try (CheckpointWriter writer =
+        CheckpointWriter.create(
+            output.options(), packed.map(one -> one.content(content)).orElse(content))) {
+      List<TensorRecord> records;
+      if (packed.isPresent()) {
+        packed.get().write(writer, root().threads(), root().progress());
+        records = pruned.records(root().threads(), root().progress());
+      } else {
+        records = pruned.write(writer, root().threads(), root().progress());
+      }
+      Manifest made =
+          Manifests.of(
+                  "prune",
+                  parameters(work),
+                  manifestInputs(work),
+                  List.of(work.checkpoint()),
+                  content,
+                  records,
+                  notes)
+              .withMeasured(meter.map(LossMeter::measured).orElse(List.of()));
       Manifest manifest =
           writer.commit(
-              Manifests.of(
-                      "prune",
-                      parameters(work),
-                      manifestInputs(work),
-                      List.of(work.checkpoint()),
-                      content,
-                      records,
-                      notes)
-                  .withMeasured(meter.map(LossMeter::measured).orElse(List.of())));
+              packed
+                  .filter(one -> one.packedTensors() > 0)
+                  .map(one -> made.withPackedBytes(one.bytes()))
+                  .orElse(made));
       int width = root().console().width();
       return new Result(
           manifest, () -> ManifestText.of(manifest, output.options().target(), width), gate);
@@ -252,6 +310,7 @@ public final class PruneCommand extends SmeltCommand {
     Map<String, Object> parameters = new LinkedHashMap<>();
     what.describe(parameters);
     schedule.describe(parameters);
+    parameters.put("pack", pack);
     output.dtype().ifPresent(dtype -> parameters.put("dtype", dtype.label()));
     if (data != null) {
       parameters.put("data", data.toString());

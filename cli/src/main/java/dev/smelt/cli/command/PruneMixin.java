@@ -13,6 +13,9 @@ import dev.smelt.compress.prune.PruneOptions;
 import dev.smelt.compress.prune.PruneSelection;
 import dev.smelt.compress.prune.Scope;
 import dev.smelt.compress.prune.Wanda;
+import dev.smelt.compress.structure.StructureOptions;
+import dev.smelt.compress.structure.StructurePattern;
+import dev.smelt.compress.structure.UnitScoring;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.UsageException;
 import dev.smelt.gpu.engine.ComputeDevice;
@@ -52,15 +55,17 @@ final class PruneMixin {
       description =
           "Which weights go first: magnitude |w|; fisher 1/2 F w^2; wanda |w| times the norm of its"
               + " input; contribution, the weight's part of its output; obs and sparsegpt by what the others can make up for, which they then do:"
-              + " all others of the output, or those of later inputs (magnitude).")
+              + " all others of the output, or those of later inputs; block-entropy: blocks that add"
+              + " least to the entropy of hidden states (magnitude).")
   private CriterionName criterion = CriterionName.MAGNITUDE;
 
   @Option(
       names = "--pattern",
       paramLabel = "NAME",
       description =
-          "unstructured; N:M, such as 2:4: at most N of M neighbouring weights of an output stay"
-              + " (unstructured).")
+          "unstructured; N:M, such as 2:4: at most N of M neighbouring weights of an output stay;"
+              + " neurons, heads, blocks: hidden units, heads of attention or whole blocks are left"
+              + " out, and the checkpoint becomes smaller (unstructured).")
   private String pattern = "unstructured";
 
   @Option(
@@ -71,6 +76,13 @@ final class PruneMixin {
               + " of each output (magnitude, fisher: global; wanda, contribution: row; obs,"
               + " sparsegpt: tensor).")
   private @Nullable Scope scope;
+
+  @Option(
+      names = "--multiple",
+      paramLabel = "M",
+      description =
+          "Of neurons, heads and blocks: what stays is rounded up to a multiple of M (1).")
+  private @Nullable Integer multiple;
 
   @Option(
       names = "--allocation",
@@ -111,8 +123,7 @@ final class PruneMixin {
    * @throws UsageException when options do not go together
    */
   void check(boolean hasStatistics, boolean hasData, boolean gathers) {
-    Pattern chosen = Pattern.parse(pattern);
-    if (chosen instanceof Pattern.Groups groups) {
+    if (Target.parse(pattern) instanceof Target.Weights(Pattern.Groups groups)) {
       String why = "with --pattern " + groups + ", which takes " + groups.sparsity();
       Useless.refuse("--sparsity", sparsity != null, why);
       Useless.refuse("--max-loss-increase", maxLossIncrease != null, why);
@@ -120,6 +131,14 @@ final class PruneMixin {
     } else if ((sparsity == null) == (maxLossIncrease == null)) {
       throw new UsageException(
           "one of --sparsity and --max-loss-increase is needed", "give --sparsity 0.5");
+    }
+    if (Target.parse(pattern) instanceof Target.Units(StructurePattern units)) {
+      checkUnits(units);
+    } else {
+      Useless.refuse("--multiple", multiple != null, "with --pattern " + pattern);
+      if (criterion == CriterionName.BLOCK_ENTROPY) {
+        throw new UsageException("--criterion block-entropy scores blocks", "use --pattern blocks");
+      }
     }
     if (sparsity != null && !(sparsity > 0 && sparsity < 1)) {
       throw new UsageException(
@@ -149,9 +168,27 @@ final class PruneMixin {
           "give --stats FILE; smelt fisher computes it");
     }
     Useless.refuse("--stats", hasStatistics && !needed, "with --criterion " + criterion);
-    var _ = options(Optional.empty());
+    if (Target.parse(pattern) instanceof Target.Weights) {
+      var _ = options(Optional.empty());
+    }
     if (damping != null) {
       requireDamping(damping);
+    }
+  }
+
+  private void checkUnits(StructurePattern units) {
+    String why = "with --pattern " + units;
+    Useless.refuse("--allocation", allocation != null, why);
+    Useless.refuse("--include", !include.isEmpty(), why);
+    Useless.refuse("--exclude", !exclude.isEmpty(), why);
+    Useless.refuse("--scope", scope != null && units == StructurePattern.BLOCKS, why);
+    if (scope == Scope.ROW) {
+      throw new UsageException(
+          "--scope row has no meaning for " + units.units(), "use --scope tensor or global");
+    }
+    if (compensate) {
+      throw new UsageException(
+          "--compensate is of single weights", "use --criterion obs with --pattern " + units);
     }
   }
 
@@ -194,20 +231,56 @@ final class PruneMixin {
   double sparsity() {
     return sparsity != null
         ? sparsity
-        : Pattern.parse(pattern) instanceof Pattern.Groups groups ? groups.sparsity() : 0;
+        : Target.parse(pattern) instanceof Target.Weights(Pattern.Groups groups)
+            ? groups.sparsity()
+            : 0;
   }
 
   boolean hasGroups() {
-    return Pattern.parse(pattern) instanceof Pattern.Groups;
+    return Target.parse(pattern) instanceof Target.Weights(Pattern.Groups _);
+  }
+
+  boolean leavesOutUnits() {
+    return Target.parse(pattern) instanceof Target.Units;
+  }
+
+  /** Of {@link #leavesOutUnits units}. */
+  StructureOptions structure(Optional<DType> dtype) {
+    if (!(Target.parse(pattern) instanceof Target.Units(StructurePattern units))) {
+      throw new IllegalStateException("weights are no units");
+    }
+    return new StructureOptions(
+        units, multiple == null ? 1 : multiple, scope == Scope.GLOBAL, dtype);
+  }
+
+  /** Likewise. */
+  UnitScoring scoring(Optional<Statistics> statistics, Supplier<ComputeDevice> device) {
+    return switch (criterion) {
+      case OBS, SPARSEGPT ->
+          new UnitScoring.Surgeon(
+              statistics.orElseThrow(),
+              damping == null ? UnitScoring.Surgeon.USUAL_DAMPING : damping,
+              device.get());
+      case BLOCK_ENTROPY -> new UnitScoring.Entropy(statistics.orElseThrow());
+      case MAGNITUDE, FISHER, WANDA, CONTRIBUTION ->
+          new UnitScoring.Summed(criterion(statistics, device));
+    };
   }
 
   PruneOptions options(Optional<DType> dtype) {
     return new PruneOptions(
         new PruneSelection(include, exclude),
-        Pattern.parse(pattern),
+        weights(),
         scope == null ? criterion.scope() : scope,
         allocation == null ? Allocation.UNIFORM : allocation,
         dtype);
+  }
+
+  private Pattern weights() {
+    if (!(Target.parse(pattern) instanceof Target.Weights(Pattern weights))) {
+      throw new IllegalStateException("units are no weights");
+    }
+    return weights;
   }
 
   Method method(Optional<Statistics> statistics, Supplier<ComputeDevice> device) {
@@ -226,7 +299,8 @@ final class PruneMixin {
       case WANDA -> new Wanda(statistics.orElseThrow());
       case CONTRIBUTION -> new Contribution(statistics.orElseThrow());
       case OBS -> new Obs(gram(statistics), device);
-      case SPARSEGPT -> throw new IllegalStateException("scores of sparsegpt change on the way");
+      case SPARSEGPT, BLOCK_ENTROPY ->
+          throw new IllegalStateException(criterion + " has no scores of weights");
     };
   }
 
@@ -236,24 +310,29 @@ final class PruneMixin {
 
   /** For the manifest. */
   void describe(Map<String, Object> parameters) {
-    PruneOptions options = options(Optional.empty());
     parameters.put("criterion", criterion.toString());
-    parameters.put("pattern", options.pattern().toString());
+    parameters.put("pattern", pattern);
     if (sparsity != null) {
       parameters.put("sparsity", sparsity);
     }
     if (maxLossIncrease != null) {
       parameters.put("maxLossIncrease", maxLossIncrease);
     }
-    if (!hasGroups()) {
-      parameters.put("scope", options.scope().toString());
-      parameters.put("allocation", options.allocation().toString());
+    if (leavesOutUnits()) {
+      parameters.put("scope", scope == Scope.GLOBAL ? "global" : "tensor");
+      parameters.put("multiple", multiple == null ? 1 : multiple);
+    } else {
+      PruneOptions options = options(Optional.empty());
+      if (!hasGroups()) {
+        parameters.put("scope", options.scope().toString());
+        parameters.put("allocation", options.allocation().toString());
+      }
+      parameters.put("include", include);
+      parameters.put("exclude", exclude);
     }
     parameters.put("compensate", compensates());
     if (compensates()) {
       parameters.put("damping", damping == null ? InputGram.DAMPING : damping);
     }
-    parameters.put("include", include);
-    parameters.put("exclude", exclude);
   }
 }

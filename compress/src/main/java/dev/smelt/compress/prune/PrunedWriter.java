@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 
 /** Writes a pruned model piece by piece, and takes down what changed on the way. */
 final class PrunedWriter {
@@ -25,13 +26,11 @@ final class PrunedWriter {
   private static final int PART = 1 << 14;
 
   private final PrunedModel model;
-  private final CheckpointWriter writer;
   private final int threads;
   private final Progress progress;
 
-  PrunedWriter(PrunedModel model, CheckpointWriter writer, int threads, Progress progress) {
+  PrunedWriter(PrunedModel model, int threads, Progress progress) {
     this.model = model;
-    this.writer = writer;
     this.threads = threads;
     this.progress = progress;
   }
@@ -39,47 +38,58 @@ final class PrunedWriter {
   private record Piece(TensorView before, PrunedLayer layer, long first, int count) {}
 
   /** By tensor. Sums are taken in one order, whatever the number of threads. */
-  Map<String, Change> write() {
+  Map<String, Change> write(CheckpointWriter writer) {
+    try (Progress.Task task = progress.begin("writing", model.parameters(), "parameters")) {
+      Map<String, Change> changes = changes(piece -> write(piece, writer), task);
+      List<Workers.Job> others = new ArrayList<>();
+      for (TensorView tensor : model.source().tensors()) {
+        if (!model.layers().containsKey(tensor.name())) {
+          others.add(() -> copy(tensor, writer, task));
+        }
+      }
+      Workers.run(threads, others);
+      return changes;
+    }
+  }
+
+  /** The same without writing. */
+  Map<String, Change> compare() {
+    try (Progress.Task task = progress.begin("comparing", model.weights(), "weights")) {
+      return changes(piece -> compare(piece, model.tensor(piece.before().name())), task);
+    }
+  }
+
+  private Map<String, Change> changes(Function<Piece, Change> change, Progress.Task task) {
     List<Piece> pieces = new ArrayList<>();
-    List<TensorView> others = new ArrayList<>();
     for (TensorView tensor : model.source().tensors()) {
       PrunedLayer layer = model.layers().get(tensor.name());
-      if (layer == null) {
-        others.add(tensor);
-        continue;
-      }
-      for (long first = 0; first < tensor.elements(); first += PIECE) {
+      for (long first = 0; layer != null && first < tensor.elements(); first += PIECE) {
         int count = (int) Math.min(PIECE, tensor.elements() - first);
         pieces.add(new Piece(tensor, layer, first, count));
       }
     }
+    List<Change> found =
+        Workers.map(
+            threads,
+            pieces,
+            piece -> {
+              Change one = change.apply(piece);
+              task.advance(piece.count());
+              return one;
+            });
     Map<String, Change> changes = new HashMap<>();
-    try (Progress.Task task = progress.begin("writing", model.parameters(), "parameters")) {
-      List<Change> found =
-          Workers.map(
-              threads,
-              pieces,
-              piece -> {
-                Change change = write(piece);
-                task.advance(piece.count());
-                return change;
-              });
-      for (int i = 0; i < found.size(); i++) {
-        changes.merge(pieces.get(i).before().name(), found.get(i), Change::plus);
-      }
-      Workers.run(threads, others.stream().map(tensor -> copy(tensor, task)).toList());
+    for (int i = 0; i < found.size(); i++) {
+      changes.merge(pieces.get(i).before().name(), found.get(i), Change::plus);
     }
     return changes;
   }
 
-  private Workers.Job copy(TensorView tensor, Progress.Task task) {
-    return () -> {
-      writer.slot(tensor.name()).transfer(tensor);
-      task.advance(tensor.elements());
-    };
+  private static void copy(TensorView tensor, CheckpointWriter writer, Progress.Task task) {
+    writer.slot(tensor.name()).transfer(tensor);
+    task.advance(tensor.elements());
   }
 
-  private Change write(Piece piece) {
+  private Change write(Piece piece, CheckpointWriter writer) {
     TensorView weight = piece.layer().layer().weight();
     TensorSlot slot = writer.slot(weight.name());
     if (!model.isPlain(piece.layer())) {

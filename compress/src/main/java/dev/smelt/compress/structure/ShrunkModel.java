@@ -1,13 +1,17 @@
 package dev.smelt.compress.structure;
 
 import dev.smelt.compress.layer.StoredTensors;
+import dev.smelt.compress.prune.ThinnedModel;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.ModelConfig;
+import dev.smelt.formats.Progress;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.manifest.TensorRecord;
+import dev.smelt.formats.model.Architecture;
 import dev.smelt.formats.storage.Scratch;
+import dev.smelt.formats.work.Workers;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -15,12 +19,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/**
- * A model that lacks hidden units, heads or blocks, before it is written: a checkpoint like any
- * other, which a network can be loaded from. Tensors are made when they are asked for. It lives as
- * long as the model that it was made of; closing it frees its tensors, not that model.
- */
-public final class ShrunkModel implements Checkpoint {
+/** A model that lacks hidden units, heads or blocks. Tensors are made when they are asked for. */
+public final class ShrunkModel implements ThinnedModel {
 
   private final Checkpoint source;
   private final ModelConfig config;
@@ -80,22 +80,47 @@ public final class ShrunkModel implements Checkpoint {
     return removals.stream().mapToInt(Removal::of).sum();
   }
 
-  /** What the user should know of the result, one sentence each. */
+  @Override
   public List<String> notes() {
     return notes;
   }
 
-  /** What will be written. */
+  @Override
   public CheckpointWriter.Content content() {
     return new CheckpointWriter.Content(
         infos(), metadata(), config().map(one -> one.withDtype(stored.dtype())), sideFiles());
   }
 
-  /** Fills every slot of a writer made for {@link #content()}. */
-  public void write(CheckpointWriter writer) {
-    for (TensorInfo info : infos()) {
-      writer.slot(info.name()).transfer(tensor(info.name()));
+  @Override
+  public List<TensorRecord> write(CheckpointWriter writer, int threads, Progress progress) {
+    List<TensorInfo> infos = infos();
+    try (Progress.Task task = progress.begin("writing", infos.size(), "tensors")) {
+      List<Workers.Job> jobs = new ArrayList<>();
+      for (TensorInfo info : infos) {
+        jobs.add(
+            () -> {
+              writer.slot(info.name()).transfer(tensor(info.name()));
+              task.advance(1);
+            });
+      }
+      Workers.run(threads, jobs);
     }
+    return records();
+  }
+
+  @Override
+  public List<TensorRecord> records(int threads, Progress progress) {
+    return records();
+  }
+
+  /** The matrices of attention and perceptrons. */
+  @Override
+  public List<String> trainable() {
+    Architecture architecture = Architecture.of(config());
+    return infos().stream()
+        .filter(info -> architecture.role(info).isBlockMatrix())
+        .map(TensorInfo::name)
+        .toList();
   }
 
   /** One record per tensor of the source, in its order. */
@@ -137,6 +162,7 @@ public final class ShrunkModel implements Checkpoint {
    * @param values by the name of the tensor here, of its shape
    * @throws IllegalArgumentException when one is of another shape
    */
+  @Override
   public synchronized void replace(Map<String, TensorView> values) {
     values.forEach(
         (name, view) -> {

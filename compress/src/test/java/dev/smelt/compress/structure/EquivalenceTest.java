@@ -99,7 +99,7 @@ class EquivalenceTest {
     assertLogits(shrunk, expected);
     OutputOptions output = OutputOptions.to(folder.resolve("small"));
     try (CheckpointWriter writer = CheckpointWriter.create(output, shrunk.content())) {
-      shrunk.write(writer);
+      var _ = shrunk.write(writer, 1, Progress.NONE);
       writer.commitWithoutManifest();
     }
     try (Checkpoint written = Checkpoint.open(output.target())) {

@@ -220,7 +220,7 @@ class ShrunkModelTest {
   private Path write(ShrunkModel shrunk) {
     OutputOptions output = new OutputOptions(folder.resolve("small"), true, 1L << 30);
     try (CheckpointWriter writer = CheckpointWriter.create(output, shrunk.content())) {
-      shrunk.write(writer);
+      var _ = shrunk.write(writer, 1, Progress.NONE);
       writer.commitWithoutManifest();
     }
     return output.target();
