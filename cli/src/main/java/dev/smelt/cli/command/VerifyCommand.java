@@ -8,6 +8,7 @@ import dev.smelt.cli.verify.DampenChecks;
 import dev.smelt.cli.verify.DeltaChecks;
 import dev.smelt.cli.verify.FileChecks;
 import dev.smelt.cli.verify.ManifestFile;
+import dev.smelt.cli.verify.PruneChecks;
 import dev.smelt.cli.verify.ZooChecks;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.GateException;
@@ -131,6 +132,12 @@ public final class VerifyCommand extends SmeltCommand {
       CertificateChecks.inputs(originals, manifest, root().threads(), checks, notes);
       if (manifest.command().equals(DampenChecks.DAMPEN)) {
         DampenChecks.errors(originals.getFirst(), written, manifest, checks);
+      }
+      if (manifest.command().equals(PruneChecks.PRUNE)) {
+        LazyDevice device = new LazyDevice(root()::openDevice);
+        opened.add(device);
+        PruneChecks.run(
+            originals.getFirst(), written, manifest, statistics(), device, checks, notes);
       }
       if (manifest.command().equals(CertificateChecks.FACTORIZE)) {
         try (ComputeDevice device = root().openDevice()) {

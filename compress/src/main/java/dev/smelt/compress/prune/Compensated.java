@@ -31,16 +31,22 @@ final class Compensated {
     mask.clear(0, after.length, after);
     TensorView weight = layer.weight();
     TensorView values = stored.of(weight.name(), stored.typeOf(weight), weight.shape(), after);
-    Matrix root = algebra.convert(algebra.cholesky(h), before.precision());
-    Matrix written = algebra.load(Layer.asMatrix(values), before.precision(), layer.transposed());
-    double lost = norm(algebra, algebra.subtract(before, written), root);
-    double all = norm(algebra, before, root);
     return new PrunedLayer(
         layer,
         mask,
         Optional.of(values),
         OptionalDouble.empty(),
-        OptionalDouble.of(all == 0 ? 0 : lost / all));
+        OptionalDouble.of(outputError(algebra, layer, before, values, h)));
+  }
+
+  /** ‖(W − Ŵ)H^½‖/‖WH^½‖. */
+  static double outputError(
+      LinearAlgebra algebra, Layer layer, Matrix before, TensorView after, Matrix h) {
+    Matrix root = algebra.convert(algebra.cholesky(h), before.precision());
+    Matrix written = algebra.load(Layer.asMatrix(after), before.precision(), layer.transposed());
+    double lost = norm(algebra, algebra.subtract(before, written), root);
+    double all = norm(algebra, before, root);
+    return all == 0 ? 0 : lost / all;
   }
 
   /** ‖XL‖ with LLᵀ = H. */

@@ -46,13 +46,7 @@ public record PruneSelection(List<String> include, List<String> exclude) {
       boolean wanted = !include.isEmpty() || role.isBlockMatrix() || factor;
       if (wanted && names.selects(tensor.name())) {
         requireMatrix(tensor.info(), checkpoint);
-        layers.add(
-            new Layer(
-                checkpoint.path(),
-                module(tensor.name()),
-                tensor,
-                role == TensorRole.CONV1D,
-                Optional.empty()));
+        layers.add(layer(checkpoint, tensor));
       }
     }
     if (layers.isEmpty()) {
@@ -61,6 +55,17 @@ public record PruneSelection(List<String> include, List<String> exclude) {
     }
     requireCopies(layers, checkpoint, architecture);
     return layers;
+  }
+
+  /** A tensor as the matrix that it is. */
+  public static Layer layer(Checkpoint checkpoint, TensorView tensor) {
+    TensorRole role = Architecture.of(checkpoint.config()).role(tensor.info());
+    return new Layer(
+        checkpoint.path(),
+        module(tensor.name()),
+        tensor,
+        role == TensorRole.CONV1D,
+        Optional.empty());
   }
 
   private static boolean hasAxes(TensorInfo tensor) {
