@@ -114,7 +114,7 @@ final class PackBench {
     OutputOptions options = OutputOptions.to(target);
     try (CheckpointWriter writer = CheckpointWriter.create(options, content)) {
       if (packed.isPresent()) {
-        packed.get().write(writer, 1, Progress.NONE);
+        packed.get().write(writer::slot, 1, Progress.NONE);
       } else {
         writer.slot("w").copy(dense);
       }

@@ -1,5 +1,6 @@
 package dev.smelt.formats;
 
+import dev.smelt.formats.huggingface.PackingOutput;
 import dev.smelt.formats.huggingface.SafetensorsOutput;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.formats.safetensors.TensorSlot;
@@ -96,6 +97,17 @@ public interface CheckpointWriter extends AutoCloseable {
    */
   static CheckpointWriter create(OutputOptions options, Content content) {
     return SafetensorsOutput.create(options, content);
+  }
+
+  /**
+   * As {@link #create}, with tensors packed that take less room so. Plain ones are written first,
+   * to the same disk, which needs room for both.
+   *
+   * @param content as of a plain output
+   */
+  static CheckpointWriter createPacked(
+      OutputOptions options, Content content, int threads, Progress progress) {
+    return PackingOutput.create(options, content, threads, progress);
   }
 
   TensorSlot slot(String name);

@@ -56,7 +56,7 @@ public final class PackCommand extends SmeltCommand {
               checkpoint.tensors().stream().map(tensor -> record(tensor, packed)).toList(),
               List.of());
       try (CheckpointWriter writer = CheckpointWriter.create(options, packed.content(plain))) {
-        packed.write(writer, root().threads(), root().progress());
+        packed.write(writer::slot, root().threads(), root().progress());
         Manifest written = writer.commit(manifest.withPackedBytes(packed.bytes()));
         return Result.of(
             written, () -> ManifestText.of(written, options.target(), root().console().width()));

@@ -32,7 +32,9 @@ public final class SafetensorsOutput implements CheckpointWriter {
   /** See {@link CheckpointWriter#create}. */
   public static CheckpointWriter create(OutputOptions options, Content content) {
     requireReplaceable(options);
-    requireOwnName(options, content);
+    if (PackedFormat.isMarked(content.metadata())) {
+      requireOwnName(options);
+    }
     Staging staging = Storage.local().stage(options.target(), options.overwrite());
     SafetensorsOutput output = new SafetensorsOutput(options, staging);
     boolean ready = false;
@@ -48,7 +50,7 @@ public final class SafetensorsOutput implements CheckpointWriter {
   }
 
   /** Replacing deletes: a folder that never was a checkpoint is not what the user meant. */
-  private static void requireReplaceable(OutputOptions options) {
+  static void requireReplaceable(OutputOptions options) {
     Path target = options.target();
     if (!options.overwrite() || !Storage.local().isFolder(target)) {
       return;
@@ -63,10 +65,8 @@ public final class SafetensorsOutput implements CheckpointWriter {
   }
 
   /** See {@link WeightNames#PACKED}. */
-  private static void requireOwnName(OutputOptions options, Content content) {
-    if (options.isSingleFile()
-        && PackedFormat.isMarked(content.metadata())
-        && options.target().endsWith(WeightNames.PLAIN.single())) {
+  static void requireOwnName(OutputOptions options) {
+    if (options.isSingleFile() && options.target().endsWith(WeightNames.PLAIN.single())) {
       throw new UsageException(
           "other software would take packed weights for plain ones under this name ["
               + options.target()
@@ -77,8 +77,12 @@ public final class SafetensorsOutput implements CheckpointWriter {
 
   private void begin(Content content) {
     requireSpace(staging, options, content.bytes());
+    begin(options, files, content);
+  }
+
+  static void begin(OutputOptions options, FolderOutput files, Content content) {
     if (options.isSingleFile()) {
-      files.beginFile(fileName(), content);
+      files.beginFile(fileName(options), content);
     } else {
       files.beginFolder(content, options.shardBytes());
     }
@@ -104,14 +108,6 @@ public final class SafetensorsOutput implements CheckpointWriter {
     }
   }
 
-  private String fileName() {
-    return String.valueOf(options.target().getFileName());
-  }
-
-  private String manifestName() {
-    return options.isSingleFile() ? Manifest.nameBeside(fileName()) : Manifest.FILE;
-  }
-
   @Override
   public TensorSlot slot(String name) {
     return files.slot(name);
@@ -119,11 +115,17 @@ public final class SafetensorsOutput implements CheckpointWriter {
 
   @Override
   public Manifest commit(Manifest manifest) {
+    return commit(options, staging, files, manifest);
+  }
+
+  static Manifest commit(
+      OutputOptions options, Staging staging, FolderOutput files, Manifest manifest) {
     files.finish();
     Manifest complete = manifest.withFiles(files.written());
-    staging.write(manifestName(), complete.toJson());
+    String name = options.isSingleFile() ? Manifest.nameBeside(fileName(options)) : Manifest.FILE;
+    staging.write(name, complete.toJson());
     if (options.isSingleFile()) {
-      staging.commitFiles(manifestName(), fileName());
+      staging.commitFiles(name, fileName(options));
     } else {
       staging.commitFolder();
     }
@@ -132,12 +134,20 @@ public final class SafetensorsOutput implements CheckpointWriter {
 
   @Override
   public void commitWithoutManifest() {
+    commit(options, staging, files);
+  }
+
+  static void commit(OutputOptions options, Staging staging, FolderOutput files) {
     files.finish();
     if (options.isSingleFile()) {
-      staging.commitFiles(fileName());
+      staging.commitFiles(fileName(options));
     } else {
       staging.commitFolder();
     }
+  }
+
+  private static String fileName(OutputOptions options) {
+    return String.valueOf(options.target().getFileName());
   }
 
   @Override

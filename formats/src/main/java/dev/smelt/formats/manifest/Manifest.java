@@ -5,6 +5,7 @@ import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.Json;
 import dev.smelt.formats.storage.Storage;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -182,6 +183,24 @@ public record Manifest(
         clusters,
         measured,
         notes,
+        files);
+  }
+
+  /** The same manifest with one more note. */
+  public Manifest withNote(String note) {
+    List<String> more = new ArrayList<>(notes);
+    more.add(note);
+    return new Manifest(
+        smelt,
+        command,
+        parameters,
+        inputs,
+        totals,
+        models,
+        tensors,
+        clusters,
+        measured,
+        more,
         files);
   }
 

@@ -5,12 +5,14 @@ import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.Progress;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.safetensors.TensorSlot;
 import dev.smelt.formats.work.Workers;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
 
 /**
  * Finished tensors on their way into files in which those with many zeros are packed. How large a
@@ -33,12 +35,19 @@ public final class PackedOutput {
    * @throws MismatchException when a name is one that parts of packed tensors have
    */
   public static PackedOutput of(List<TensorView> finished, int threads) {
-    finished.forEach(tensor -> requireOrdinary(tensor.name()));
+    requireOrdinary(finished.stream().map(TensorView::info).toList());
     Map<String, PackedTensor> packed = new LinkedHashMap<>();
     for (Optional<PackedTensor> one : Workers.map(threads, finished, PackedTensor::of)) {
       one.ifPresent(tensor -> packed.put(tensor.name(), tensor));
     }
     return new PackedOutput(List.copyOf(finished), packed);
+  }
+
+  /**
+   * @throws MismatchException when a name is one that parts of packed tensors have
+   */
+  public static void requireOrdinary(List<TensorInfo> tensors) {
+    tensors.forEach(tensor -> requireOrdinary(tensor.name()));
   }
 
   private static void requireOrdinary(String name) {
@@ -97,14 +106,18 @@ public final class PackedOutput {
         plain.texts());
   }
 
-  /** Fills every slot of a writer made for {@link #content}. */
-  public void write(CheckpointWriter writer, int threads, Progress progress) {
+  /**
+   * Fills every slot of {@link #content}.
+   *
+   * @param slots by name
+   */
+  public void write(Function<String, TensorSlot> slots, int threads, Progress progress) {
     try (Progress.Task task = progress.begin("packing", tensors.size(), "tensors")) {
       List<Workers.Job> jobs = new ArrayList<>();
       for (TensorView tensor : tensors) {
         jobs.add(
             () -> {
-              write(tensor, writer);
+              write(tensor, slots);
               task.advance(1);
             });
       }
@@ -112,12 +125,12 @@ public final class PackedOutput {
     }
   }
 
-  private void write(TensorView tensor, CheckpointWriter writer) {
+  private void write(TensorView tensor, Function<String, TensorSlot> slots) {
     PackedTensor parts = packed.get(tensor.name());
     if (parts == null) {
-      writer.slot(tensor.name()).copy(tensor);
+      slots.apply(tensor.name()).copy(tensor);
     } else {
-      parts.write(writer);
+      parts.write(slots);
     }
   }
 }

@@ -1,6 +1,5 @@
 package dev.smelt.formats.packed;
 
-import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorInfo;
@@ -12,6 +11,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
 
 /** A tensor that takes less room as bits and values: what will be written of it. */
 final class PackedTensor {
@@ -67,10 +67,10 @@ final class PackedTensor {
   }
 
   /** Fills the slots of all parts; only the pages of a small part of it are in use at a time. */
-  void write(CheckpointWriter writer) {
-    writeShape(writer.slot(shape().name()));
-    TensorSlot bitSlot = writer.slot(bits().name());
-    TensorSlot valueSlot = writer.slot(values().name());
+  void write(Function<String, TensorSlot> slots) {
+    writeShape(slots.apply(shape().name()));
+    TensorSlot bitSlot = slots.apply(bits().name());
+    TensorSlot valueSlot = slots.apply(values().name());
     Kernel kernel = Kernel.of(dense.dtype());
     long partBytes = dense.dtype().bytes(Kernel.PART);
     byte[] someBits = new byte[Kernel.PART / Byte.SIZE];

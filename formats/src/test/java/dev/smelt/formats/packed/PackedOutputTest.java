@@ -213,7 +213,7 @@ class PackedOutputTest {
     assertThat(content.bytes()).isEqualTo(output.bytes());
     try (CheckpointWriter writer =
         CheckpointWriter.create(new OutputOptions(target, false, shardBytes), content)) {
-      output.write(writer, 2, Progress.NONE);
+      output.write(writer::slot, 2, Progress.NONE);
       writer.commitWithoutManifest();
     }
     return target;
