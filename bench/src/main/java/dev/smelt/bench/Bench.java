@@ -26,6 +26,8 @@ public final class Bench {
              bench zoo MODELS TEXT
              bench images REAL IMAGES
              bench dampen MODELS TEXT
+             bench prune MODELS TEXT
+             bench prune-images REAL IMAGES
       """;
 
   private Bench() {}
@@ -52,6 +54,10 @@ public final class Bench {
       AccuracyBench.images(Path.of(words.get(1)), Path.of(words.get(2)), out);
     } else if (words.size() == 3 && words.getFirst().equals("dampen")) {
       DampenBench.run(Path.of(words.get(1)), Path.of(words.get(2)), out);
+    } else if (words.size() == 3 && words.getFirst().equals("prune")) {
+      PruneBench.run(Path.of(words.get(1)), Path.of(words.get(2)), out);
+    } else if (words.size() == 3 && words.getFirst().equals("prune-images")) {
+      PruneBench.images(Path.of(words.get(1)), Path.of(words.get(2)), out);
     } else if (words.size() == 1 && words.getFirst().equals("factorize")) {
       FactorizeBench.run(out);
     } else if (words.size() == 1 && words.getFirst().equals("cluster")) {
