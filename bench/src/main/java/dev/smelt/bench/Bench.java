@@ -28,6 +28,7 @@ public final class Bench {
              bench dampen MODELS TEXT
              bench prune MODELS TEXT
              bench prune-images REAL IMAGES
+             bench prune-speed
       """;
 
   private Bench() {}
@@ -58,6 +59,8 @@ public final class Bench {
       PruneBench.run(Path.of(words.get(1)), Path.of(words.get(2)), out);
     } else if (words.size() == 3 && words.getFirst().equals("prune-images")) {
       PruneBench.images(Path.of(words.get(1)), Path.of(words.get(2)), out);
+    } else if (words.size() == 1 && words.getFirst().equals("prune-speed")) {
+      PruneSpeedBench.run(out);
     } else if (words.size() == 1 && words.getFirst().equals("factorize")) {
       FactorizeBench.run(out);
     } else if (words.size() == 1 && words.getFirst().equals("cluster")) {

@@ -175,7 +175,7 @@ final class PruneBench {
                 : "");
       }
       if (first) {
-        out.printf("| dense | %s %s%n", dense, "|".repeat(columns.size()));
+        out.printf("| dense | %s%s |%n", dense, " |".repeat(columns.size() - 1));
         first = false;
       }
       out.printf("| %s | %s |%n", way.label(), String.join(" | ", cells));
