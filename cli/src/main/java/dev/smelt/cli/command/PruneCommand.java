@@ -12,7 +12,6 @@ import dev.smelt.formats.OutputOptions;
 import dev.smelt.formats.manifest.ContentHash;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.formats.manifest.TensorRecord;
-import dev.smelt.formats.packed.PackedOutput;
 import dev.smelt.gpu.data.Dataset;
 import dev.smelt.gpu.statistics.Statistics;
 import java.nio.file.Path;
@@ -262,41 +261,30 @@ public final class PruneCommand extends SmeltCommand {
       List<String> notes,
       Optional<GateException> gate) {
     CheckpointWriter.Content content = pruned.content();
-    Optional<PackedOutput> packed =
-        pack ? Optional.of(PackedOutput.of(pruned.tensors(), root().threads())) : Optional.empty();
-    if (packed.isPresent() && packed.get().packedTensors() == 0) {
-      notes.add("no tensor would take less room packed, so none is");
-    }
-    try (CheckpointWriter writer =
-        CheckpointWriter.create(
-            output.options(), packed.map(one -> one.content(content)).orElse(content))) {
-      List<TensorRecord> records;
-      if (packed.isPresent()) {
-        packed.get().write(writer, root().threads(), root().progress());
-        records = pruned.records(root().threads(), root().progress());
-      } else {
-        records = pruned.write(writer, root().threads(), root().progress());
-      }
-      Manifest made =
-          Manifests.of(
-                  "prune",
-                  parameters(work),
-                  manifestInputs(work),
-                  List.of(work.checkpoint()),
-                  content,
-                  records,
-                  notes)
-              .withMeasured(meter.map(LossMeter::measured).orElse(List.of()));
+    try (CheckpointWriter writer = writer(content)) {
+      List<TensorRecord> records = pruned.write(writer, root().threads(), root().progress());
       Manifest manifest =
           writer.commit(
-              packed
-                  .filter(one -> one.packedTensors() > 0)
-                  .map(one -> made.withPackedBytes(one.bytes()))
-                  .orElse(made));
+              Manifests.of(
+                      "prune",
+                      parameters(work),
+                      manifestInputs(work),
+                      List.of(work.checkpoint()),
+                      content,
+                      records,
+                      notes)
+                  .withMeasured(meter.map(LossMeter::measured).orElse(List.of())));
       int width = root().console().width();
       return new Result(
           manifest, () -> ManifestText.of(manifest, output.options().target(), width), gate);
     }
+  }
+
+  private CheckpointWriter writer(CheckpointWriter.Content content) {
+    return pack
+        ? CheckpointWriter.createPacked(
+            output.options(), content, root().threads(), root().progress())
+        : CheckpointWriter.create(output.options(), content);
   }
 
   private List<Manifest.Input> manifestInputs(Work work) {

@@ -99,15 +99,7 @@ public final class PrunedModel implements ThinnedModel {
 
   @Override
   public List<TensorRecord> write(CheckpointWriter writer, int threads, Progress progress) {
-    return records(new PrunedWriter(this, threads, progress).write(writer));
-  }
-
-  @Override
-  public List<TensorRecord> records(int threads, Progress progress) {
-    return records(new PrunedWriter(this, threads, progress).compare());
-  }
-
-  private List<TensorRecord> records(Map<String, Change> changes) {
+    Map<String, Change> changes = new PrunedWriter(this, threads, progress).write(writer);
     List<TensorRecord> records = new ArrayList<>();
     for (TensorView tensor : source.tensors()) {
       long before = tensor.info().bytes();

@@ -14,7 +14,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Function;
 
 /** Writes a pruned model piece by piece, and takes down what changed on the way. */
 final class PrunedWriter {
@@ -40,7 +39,7 @@ final class PrunedWriter {
   /** By tensor. Sums are taken in one order, whatever the number of threads. */
   Map<String, Change> write(CheckpointWriter writer) {
     try (Progress.Task task = progress.begin("writing", model.parameters(), "parameters")) {
-      Map<String, Change> changes = changes(piece -> write(piece, writer), task);
+      Map<String, Change> changes = changes(writer, task);
       List<Workers.Job> others = new ArrayList<>();
       for (TensorView tensor : model.source().tensors()) {
         if (!model.layers().containsKey(tensor.name())) {
@@ -52,14 +51,7 @@ final class PrunedWriter {
     }
   }
 
-  /** The same without writing. */
-  Map<String, Change> compare() {
-    try (Progress.Task task = progress.begin("comparing", model.weights(), "weights")) {
-      return changes(piece -> compare(piece, model.tensor(piece.before().name())), task);
-    }
-  }
-
-  private Map<String, Change> changes(Function<Piece, Change> change, Progress.Task task) {
+  private Map<String, Change> changes(CheckpointWriter writer, Progress.Task task) {
     List<Piece> pieces = new ArrayList<>();
     for (TensorView tensor : model.source().tensors()) {
       PrunedLayer layer = model.layers().get(tensor.name());
@@ -73,7 +65,7 @@ final class PrunedWriter {
             threads,
             pieces,
             piece -> {
-              Change one = change.apply(piece);
+              Change one = write(piece, writer);
               task.advance(piece.count());
               return one;
             });

@@ -25,9 +25,6 @@ public interface ThinnedModel extends Checkpoint {
    */
   List<TensorRecord> write(CheckpointWriter writer, int threads, Progress progress);
 
-  /** The records that {@link #write} returns, of an output that is written in another way. */
-  List<TensorRecord> records(int threads, Progress progress);
-
   /** What the user should know. */
   List<String> notes();
 

@@ -108,11 +108,6 @@ public final class ShrunkModel implements ThinnedModel {
     return records();
   }
 
-  @Override
-  public List<TensorRecord> records(int threads, Progress progress) {
-    return records();
-  }
-
   /** The matrices of attention and perceptrons. */
   @Override
   public List<String> trainable() {
