@@ -52,7 +52,7 @@ class ChangedFisherTest {
         Differences.estimate(folder, gpt2().dense(stored), WINDOWS, 3, all);
     Map<String, double[]> found = Differences.estimate(folder, stored, WINDOWS, 3, all);
     for (String name : List.of(TABLE, SECOND)) {
-      for (String kind : List.of("rows", "cols", "input_gram", "grad_gram")) {
+      for (String kind : List.of("rows", "cols", "input_gram", "grad_gram", "input_norms")) {
         assertSame(dense, found, kind + "/" + name);
       }
       assertSame(dense, found, "diag/" + name + ".weight");
