@@ -26,7 +26,7 @@ public final class Bench {
              bench zoo MODELS TEXT
              bench images REAL IMAGES
              bench dampen MODELS TEXT
-             bench prune MODELS TEXT
+             bench prune MODELS TEXT [MODEL...]
              bench prune-images REAL IMAGES
              bench prune-speed
       """;
@@ -55,8 +55,13 @@ public final class Bench {
       AccuracyBench.images(Path.of(words.get(1)), Path.of(words.get(2)), out);
     } else if (words.size() == 3 && words.getFirst().equals("dampen")) {
       DampenBench.run(Path.of(words.get(1)), Path.of(words.get(2)), out);
-    } else if (words.size() == 3 && words.getFirst().equals("prune")) {
-      PruneBench.run(Path.of(words.get(1)), Path.of(words.get(2)), out);
+    } else if (words.size() >= 3 && words.getFirst().equals("prune")) {
+      List<String> some = words.subList(3, words.size());
+      PruneBench.run(
+          Path.of(words.get(1)),
+          Path.of(words.get(2)),
+          some.isEmpty() ? PruneBench.MODELS : some,
+          out);
     } else if (words.size() == 3 && words.getFirst().equals("prune-images")) {
       PruneBench.images(Path.of(words.get(1)), Path.of(words.get(2)), out);
     } else if (words.size() == 1 && words.getFirst().equals("prune-speed")) {

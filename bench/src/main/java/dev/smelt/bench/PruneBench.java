@@ -7,7 +7,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
 
 /** What taking weights costs: every criterion at every tenth, as the command reports it. */
@@ -34,6 +33,9 @@ final class PruneBench {
   private static final Way MAGNITUDE_OF_TENSORS =
       Way.unstructured("magnitude, each tensor", false, "--scope tensor");
   private static final Way FISHER = Way.of("fisher", true);
+
+  static final List<String> MODELS =
+      List.of("gpt2-drama", "llama-drama", "gpt2-source", "bert-base");
 
   private static final List<Way> WAYS =
       List.of(
@@ -72,30 +74,29 @@ final class PruneBench {
   /**
    * @param models folder of f32 models
    * @param text folder of their texts
+   * @param names of the models: two language models, and classifiers of two kinds of text
    */
-  static void run(Path models, Path text, PrintStream out) {
+  static void run(Path models, Path text, List<String> names, PrintStream out) {
     try (TempFolder temporary = TempFolder.make()) {
       PruneBench bench = new PruneBench(out, temporary.path());
-      for (String model : List.of("gpt2-drama", "llama-drama")) {
-        Subject subject =
-            new Subject(
-                models.resolve(model),
-                text.resolve("drama.val.txt"),
-                "perplexity",
-                List.of("--seq-len", 128, "--samples", 64, "--shuffle", 0));
-        bench.table(
-            subject,
-            bench.statistics(
-                subject,
-                text.resolve("drama.train.txt"),
-                "empirical",
-                List.of("--seq-len", 128, "--samples", 128, "--shuffle", 0)));
+      for (String name : names) {
+        Path model = models.resolve(name);
+        switch (name) {
+          case "gpt2-source" -> bench.classifier(model, text, "source", List.of());
+          case "bert-base" -> bench.classifier(model, text, "sst2", List.of("--seq-len", 64));
+          default -> bench.causal(model, text, name.substring(name.indexOf('-') + 1));
+        }
       }
-      bench.classifier(models.resolve("gpt2-source"), text, "source", List.of());
-      bench.classifier(models.resolve("bert-base"), text, "sst2", List.of("--seq-len", 64));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  private void causal(Path model, Path text, String domain) {
+    List<Object> data = List.of("--seq-len", 128, "--samples", 64, "--shuffle", 0);
+    Subject subject = new Subject(model, text.resolve(domain + ".val.txt"), "perplexity", data);
+    List<Object> options = List.of("--seq-len", 128, "--samples", 128, "--shuffle", 0);
+    table(subject, statistics(subject, text.resolve(domain + ".train.txt"), "empirical", options));
   }
 
   private void classifier(Path model, Path text, String data, List<Object> length) {
@@ -148,60 +149,59 @@ final class PruneBench {
   }
 
   private void rows(Subject subject, Path statistics, List<Way> ways, boolean groups) {
-    List<String> columns =
-        Stream.concat(
-                SHARES.stream().map(share -> "%.0f %%".formatted(100 * share)),
-                groups ? Stream.of("2:4") : Stream.of())
-            .toList();
+    List<List<Object>> columns = new ArrayList<>();
+    List<String> names = new ArrayList<>();
+    for (double share : SHARES) {
+      columns.add(List.of("--sparsity", share));
+      names.add("%.0f %%".formatted(100 * share));
+    }
+    if (groups) {
+      columns.add(List.of("--pattern", "2:4"));
+      names.add("2:4");
+    }
     out.printf(
         "| %s, %s | %s |%n|---|%s%n",
         subject.model().getFileName(),
         subject.measure(),
-        String.join(" | ", columns),
-        "---|".repeat(columns.size()));
-    boolean first = true;
+        String.join(" | ", names),
+        "---|".repeat(names.size()));
+    out.printf(
+        "| dense | %s%s |%n", measure(subject, subject.model()), " |".repeat(names.size() - 1));
     for (Way way : ways) {
       List<String> cells = new ArrayList<>();
-      String dense = "";
-      for (double share : SHARES) {
-        JsonNode measured = prune(subject, statistics, way, List.of("--sparsity", share));
-        dense = cell(subject, measured.get(0));
-        cells.add(cell(subject, measured.get(1)));
-      }
-      if (groups) {
+      for (List<Object> column : columns) {
         cells.add(
-            way.groups()
-                ? cell(subject, prune(subject, statistics, way, List.of("--pattern", "2:4")).get(1))
+            way.groups() || column.contains("--sparsity")
+                ? measure(subject, prune(subject, statistics, way, column))
                 : "");
-      }
-      if (first) {
-        out.printf("| dense | %s%s |%n", dense, " |".repeat(columns.size() - 1));
-        first = false;
       }
       out.printf("| %s | %s |%n", way.label(), String.join(" | ", cells));
     }
     out.println();
   }
 
-  private JsonNode prune(Subject subject, Path statistics, Way way, List<Object> share) {
+  private Path prune(Subject subject, Path statistics, Way way, List<Object> share) {
     boolean file = subject.model().toString().endsWith(".th");
+    Path target = folder.resolve(file ? "out.safetensors" : "out");
     List<Object> words = new ArrayList<>(List.of("prune", subject.model()));
     words.addAll(share);
     words.addAll(way.options());
     if (way.statistics()) {
       words.addAll(List.of("--stats", statistics));
     }
-    words.addAll(List.of("--data", subject.dev()));
-    words.addAll(subject.data());
-    words.addAll(List.of("--overwrite", "-o", folder.resolve(file ? "out.safetensors" : "out")));
-    return Command.smelt(words.toArray()).path("measured");
+    words.addAll(List.of("--overwrite", "-o", target));
+    var _ = Command.smelt(words.toArray());
+    return target;
   }
 
-  /** Perplexities above a thousand say no more than that. */
-  private static String cell(Subject subject, JsonNode measured) {
-    double value = measured.path(subject.measure()).doubleValue();
-    return subject.measure().equals("accuracy")
-        ? "%.3f".formatted(value)
-        : value < 100 ? "%.2f".formatted(value) : value < 1e4 ? "%.0f".formatted(value) : "> 10⁴";
+  private String measure(Subject subject, Path model) {
+    List<Object> words = new ArrayList<>(List.of("eval", model, "--data", subject.dev()));
+    words.addAll(subject.data());
+    return cell(subject, Command.smelt(words.toArray()));
+  }
+
+  private static String cell(Subject subject, JsonNode found) {
+    double value = found.path(subject.measure()).doubleValue();
+    return subject.measure().equals("accuracy") ? "%.3f".formatted(value) : "%.2f".formatted(value);
   }
 }

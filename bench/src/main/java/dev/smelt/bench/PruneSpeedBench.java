@@ -51,7 +51,7 @@ final class PruneSpeedBench {
   /** Columns that sparsegpt takes at a time. */
   private static final int BLOCK = 128;
 
-  private static final int RUNS = 5;
+  private static final int RUNS = 3;
 
   /** Of weights as networks have them. */
   private static final double DEVIATION = 0.02;
@@ -122,14 +122,15 @@ final class PruneSpeedBench {
     out.printf("| %s | %.2f | %.2f | %s |%n", what, seconds, bytes / seconds / 1e9, share);
   }
 
+  /** A few million numbers over and over: more would take longer than all that is measured. */
   private static Workers.Job fill(CheckpointWriter writer, TensorInfo info) {
     return () -> {
       SplittableRandom random = new SplittableRandom(info.name().hashCode());
       float[] values = new float[N * (1 << 8)];
+      for (int i = 0; i < values.length; i++) {
+        values[i] = (float) (DEVIATION * random.nextGaussian());
+      }
       for (long first = 0; first < info.elements(); first += values.length) {
-        for (int i = 0; i < values.length; i++) {
-          values[i] = (float) (DEVIATION * random.nextGaussian());
-        }
         writer.slot(info.name()).write(first, values, values.length);
       }
     };
