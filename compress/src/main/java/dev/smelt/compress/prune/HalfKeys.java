@@ -9,6 +9,11 @@ record HalfKeys(Layer layer) implements Keys {
   /** Read at a time: in the second-level cache. */
   private static final int PART = 1 << 16;
 
+  private static final int SIGN = 0x8000;
+  private static final long SIGNS = Halves.repeat(SIGN);
+  private static final long MAGNITUDES = Halves.repeat(Halves.MAGNITUDE);
+  private static final long GATHER = 0x0001_0002_0004_0008L;
+
   @Override
   public int bits() {
     return Short.SIZE - 1;
@@ -79,41 +84,47 @@ record HalfKeys(Layer layer) implements Keys {
 
   @Override
   public void mark(long first, int count, long limit, long ties, Mask.Builder mask) {
-    int[] left = {(int) Math.min(ties, count)};
+    long[] words = new long[PART / Halves.IN_WORD];
     int bound = (int) limit;
-    read(
-        first,
-        count,
-        (at, part, length) -> {
-          for (int from = 0; from < length; from += Long.SIZE) {
-            int end = Math.min(length, from + Long.SIZE);
-            int top = left[0] >= Long.SIZE ? bound + 1 : bound;
-            long word = below(part, from, end, top);
-            if (left[0] > 0) {
-              word |= equal(part, from, end, bound, left);
-            }
-            mask.setWord((first + at + from) / Long.SIZE, word);
-          }
-        });
-  }
-
-  private static long below(short[] part, int from, int end, int bound) {
-    long word = 0;
-    for (int i = from; i < end; i++) {
-      word |= ((long) ((part[i] & Halves.MAGNITUDE) - bound) >>> (Long.SIZE - 1)) << (i - from);
-    }
-    return word;
-  }
-
-  /** The first of those that equal the bound, as many as are left. */
-  private static long equal(short[] part, int from, int end, int bound, int[] left) {
-    long word = 0;
-    for (int i = from; i < end; i++) {
-      if ((part[i] & Halves.MAGNITUDE) == bound && left[0] > 0) {
-        word |= 1L << (i - from);
-        left[0]--;
+    long left = ties;
+    for (int at = 0; at < count; at += PART) {
+      int length = Math.min(PART, count - at);
+      Halves.read(layer.weight(), first + at, length, words);
+      for (int from = 0; from < length; from += Long.SIZE) {
+        int here = Math.min(Long.SIZE, length - from);
+        long within = -1L >>> (Long.SIZE - here);
+        long gone = below(words, from / Halves.IN_WORD, here, bound) & within;
+        if (left > 0) {
+          long equal = below(words, from / Halves.IN_WORD, here, bound + 1) & within & ~gone;
+          equal = lowest(equal, left);
+          left -= Long.bitCount(equal);
+          gone |= equal;
+        }
+        mask.setWord((first + at + from) / Long.SIZE, gone);
       }
     }
-    return word;
+  }
+
+  /** A bit for each weight: four magnitudes at a time, whose sums leave their sign bits free. */
+  private static long below(long[] words, int from, int count, int bound) {
+    long distance = Halves.repeat(SIGN - bound);
+    long bits = 0;
+    int length = Math.ceilDiv(count, Halves.IN_WORD);
+    for (int i = 0; i < length; i++) {
+      long least = ~((words[from + i] & MAGNITUDES) + distance) & SIGNS;
+      // Bits 0, 16, 32 and 48 come to lie beside each other.
+      long beside = ((least >>> (Short.SIZE - 1)) * GATHER) >>> (Long.SIZE - Short.SIZE);
+      bits |= (beside & ((1 << Halves.IN_WORD) - 1)) << (i * Halves.IN_WORD);
+    }
+    return bits;
+  }
+
+  /** As many of the bits as are left, the lowest first. */
+  private static long lowest(long bits, long left) {
+    long rest = bits;
+    for (long taken = 0; taken < left && rest != 0; taken++) {
+      rest &= rest - 1;
+    }
+    return bits & ~rest;
   }
 }

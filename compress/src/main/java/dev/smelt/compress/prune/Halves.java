@@ -12,6 +12,9 @@ final class Halves {
   private static final ValueLayout.OfShort ELEMENT =
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
+  private static final ValueLayout.OfLong WORD =
+      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
   /** All bits but the sign. */
   static final int MAGNITUDE = 0x7fff;
 
@@ -21,8 +24,8 @@ final class Halves {
   /** Bits of a bf16 begin those of an f32. */
   private static final int BF16_SHIFT = 16;
 
-  /** Sums that run beside each other, so that none waits for its last addition. */
-  private static final int LANES = 4;
+  /** Elements of a word. */
+  static final int IN_WORD = Long.BYTES / Short.BYTES;
 
   private Halves() {}
 
@@ -39,43 +42,34 @@ final class Halves {
     MemorySegment.copy(tensor.segment(), ELEMENT, first * Short.BYTES, target, 0, count);
   }
 
-  static void write(short[] bits, int count, MemorySegment target) {
-    MemorySegment.copy(bits, 0, target, ELEMENT, 0, count);
-  }
-
-  static int zeros(short[] bits, int count) {
-    int zeros = 0;
-    for (int i = 0; i < count; i++) {
-      zeros += (bits[i] & MAGNITUDE) == 0 ? 1 : 0;
-    }
-    return zeros;
-  }
-
-  /** Between values of which some have become zero. */
-  static Change change(DType type, short[] before, short[] after, int count) {
-    short[] gone = new short[count];
-    for (int i = 0; i < count; i++) {
-      gone[i] = (short) (before[i] ^ after[i]);
-    }
-    boolean wide = type == DType.BF16;
-    return new Change(
-        squares(wide, before, count), squares(wide, gone, count), zeros(after, count));
-  }
-
-  private static double squares(boolean bf16, short[] bits, int count) {
-    double[] sums = new double[LANES];
-    int whole = count - count % LANES;
-    for (int i = 0; i < whole; i += LANES) {
-      for (int lane = 0; lane < LANES; lane++) {
-        double value = value(bf16, bits[i + lane]);
-        sums[lane] += value * value;
+  /**
+   * Four to a word, the first in the lowest bits; elements of the last word that are not there are
+   * 0.
+   */
+  static void read(TensorView tensor, long first, int count, long[] target) {
+    int whole = count / IN_WORD;
+    MemorySegment.copy(tensor.segment(), WORD, first * Short.BYTES, target, 0, whole);
+    if (count % IN_WORD != 0) {
+      target[whole] = 0;
+      for (int i = 0; i < count % IN_WORD; i++) {
+        long at = (first + (long) whole * IN_WORD + i) * Short.BYTES;
+        target[whole] |= (tensor.segment().get(ELEMENT, at) & 0xffffL) << (i * Short.SIZE);
       }
     }
-    for (int i = whole; i < count; i++) {
-      double value = value(bf16, bits[i]);
-      sums[i - whole] += value * value;
-    }
-    return sums[0] + sums[1] + (sums[2] + sums[3]);
+  }
+
+  static void write(long[] words, int count, MemorySegment target) {
+    MemorySegment.copy(words, 0, target, WORD, 0, Math.ceilDiv(count, IN_WORD));
+  }
+
+  /** The same element four times. */
+  static long repeat(int bits) {
+    return (bits & 0xffffL) * 0x0001_0001_0001_0001L;
+  }
+
+  static double square(DType type, int magnitude) {
+    double value = value(type == DType.BF16, (short) magnitude);
+    return value * value;
   }
 
   private static float value(boolean bf16, short bits) {

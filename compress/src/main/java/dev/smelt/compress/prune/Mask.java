@@ -57,22 +57,6 @@ public final class Mask {
     }
   }
 
-  /** As {@link #clear(long, int, double[])}, of elements of two bytes. */
-  void clear(long first, int count, short[] values) {
-    int whole = count & -Long.SIZE;
-    for (int at = 0; at < whole; at += Long.SIZE) {
-      long word = word((first + at) / Long.SIZE);
-      for (int i = 0; i < Long.SIZE; i++) {
-        values[at + i] &= (short) (((word >>> i) & 1) - 1);
-      }
-    }
-    for (int i = whole; i < count; i++) {
-      if (removes(first + i)) {
-        values[i] = 0;
-      }
-    }
-  }
-
   private long wordFrom(long first, int count) {
     long word = word(first / Long.SIZE);
     return count < Long.SIZE ? word & ((1L << count) - 1) : word;

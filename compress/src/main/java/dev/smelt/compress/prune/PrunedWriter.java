@@ -24,6 +24,9 @@ final class PrunedWriter {
   /** Decoded at a time; a multiple of 64. */
   private static final int PART = 1 << 14;
 
+  /** Elements of two bytes that are written at a time; a multiple of 64. */
+  private static final int HALVES = 1 << 16;
+
   private final PrunedModel model;
   private final int threads;
   private final Progress progress;
@@ -119,22 +122,20 @@ final class PrunedWriter {
   }
 
   private static Change writeHalves(Piece piece, TensorView weight, TensorSlot slot) {
-    short[] before = new short[Math.min(PART, piece.count())];
-    Change all = Change.NONE;
+    long[] words = new long[HALVES / Halves.IN_WORD];
+    HalfCensus census = new HalfCensus();
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment buffer = arena.allocate((long) before.length * Short.BYTES);
-      for (int at = 0; at < piece.count(); at += PART) {
+      MemorySegment buffer = arena.allocate((long) HALVES * Short.BYTES);
+      for (int at = 0; at < piece.count(); at += HALVES) {
         long first = piece.first() + at;
-        int count = Math.min(PART, piece.count() - at);
-        Halves.read(weight, first, count, before);
-        short[] after = before.clone();
-        piece.layer().mask().clear(first, count, after);
-        Halves.write(after, count, buffer);
+        int count = Math.min(HALVES, piece.count() - at);
+        Halves.read(weight, first, count, words);
+        census.clear(piece.layer().mask(), first, count, words);
+        Halves.write(words, count, buffer);
         slot.writeStored(first, buffer.asSlice(0, (long) count * Short.BYTES).asByteBuffer());
-        all = all.plus(Halves.change(weight.dtype(), before, after, count));
       }
     }
-    return all;
+    return census.change(weight.dtype());
   }
 
   /** A tensor with some weights zero, in its new type, on disk. */
