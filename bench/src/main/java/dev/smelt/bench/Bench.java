@@ -27,6 +27,7 @@ public final class Bench {
              bench images REAL IMAGES
              bench dampen MODELS TEXT
              bench prune MODELS TEXT [MODEL...]
+             bench prune-structure MODELS TEXT
              bench prune-images REAL IMAGES
              bench prune-speed
       """;
@@ -62,6 +63,8 @@ public final class Bench {
           Path.of(words.get(2)),
           some.isEmpty() ? PruneBench.MODELS : some,
           out);
+    } else if (words.size() == 3 && words.getFirst().equals("prune-structure")) {
+      PruneBench.structure(Path.of(words.get(1)), Path.of(words.get(2)), "gpt2-drama", out);
     } else if (words.size() == 3 && words.getFirst().equals("prune-images")) {
       PruneBench.images(Path.of(words.get(1)), Path.of(words.get(2)), out);
     } else if (words.size() == 1 && words.getFirst().equals("prune-speed")) {
