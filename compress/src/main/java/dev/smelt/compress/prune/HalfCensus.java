@@ -11,19 +11,24 @@ final class HalfCensus {
   private static final int SIGN = 0x8000;
   private static final long SIGNS = Halves.repeat(SIGN);
   private static final long MAGNITUDES = Halves.repeat(Halves.MAGNITUDE);
-  private static final int ELEMENT = 0xffff;
 
   /** For each set of elements of a word all bits of these. */
   private static final long[] SETS = sets();
 
+  private final Mask mask;
+
   /** By magnitude, those that go behind those that stay. */
-  private final int[] counts = new int[ELEMENT + 1];
+  private final int[] counts = new int[SIGN * 2];
+
+  HalfCensus(Mask mask) {
+    this.mask = mask;
+  }
 
   private static long[] sets() {
     long[] sets = new long[1 << Halves.IN_WORD];
     for (int set = 0; set < sets.length; set++) {
       for (int i = 0; i < Halves.IN_WORD; i++) {
-        sets[set] |= ((set >>> i) & 1) == 0 ? 0 : (long) ELEMENT << (i * Short.SIZE);
+        sets[set] |= ((set >>> i) & 1) == 0 ? 0 : Halves.ELEMENT << (i * Short.SIZE);
       }
     }
     return sets;
@@ -33,7 +38,7 @@ final class HalfCensus {
    * @param first a multiple of 64
    * @param words of weights {@code first … first+count-1}, from now on without those that go
    */
-  void clear(Mask mask, long first, int count, long[] words) {
+  void clear(long first, int count, long[] words) {
     int length = Math.ceilDiv(count, Halves.IN_WORD);
     int each = Long.SIZE / Halves.IN_WORD;
     for (int from = 0; from < length; from += each) {
@@ -51,28 +56,18 @@ final class HalfCensus {
   private long take(long word, int gone) {
     long set = SETS[gone];
     long keys = (word & MAGNITUDES) | (set & SIGNS);
-    counts[(int) keys & ELEMENT]++;
-    counts[(int) (keys >>> Short.SIZE) & ELEMENT]++;
-    counts[(int) (keys >>> (2 * Short.SIZE)) & ELEMENT]++;
+    counts[(int) (keys & Halves.ELEMENT)]++;
+    counts[(int) ((keys >>> Short.SIZE) & Halves.ELEMENT)]++;
+    counts[(int) ((keys >>> (2 * Short.SIZE)) & Halves.ELEMENT)]++;
     counts[(int) (keys >>> (3 * Short.SIZE))]++;
     return word & ~set;
   }
 
   /** Of all that was cleared. */
   Change change(DType type) {
-    double squares = 0;
-    double changed = 0;
-    long zeros = counts[0];
-    for (int magnitude = 0; magnitude < SIGN; magnitude++) {
-      int gone = counts[magnitude | SIGN];
-      int all = counts[magnitude] + gone;
-      if (all > 0) {
-        double square = Halves.square(type, magnitude);
-        squares += square * all;
-        changed += square * gone;
-        zeros += gone;
-      }
-    }
-    return new Change(squares, changed, zeros);
+    return Halves.change(
+        type,
+        magnitude -> (long) counts[magnitude] + counts[magnitude | SIGN],
+        magnitude -> counts[magnitude | SIGN]);
   }
 }

@@ -9,7 +9,7 @@ import java.nio.ByteOrder;
 /** Elements of two bytes as they are stored. */
 final class Halves {
 
-  private static final ValueLayout.OfShort ELEMENT =
+  private static final ValueLayout.OfShort SHORT =
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   private static final ValueLayout.OfLong WORD =
@@ -17,6 +17,9 @@ final class Halves {
 
   /** All bits but the sign. */
   static final int MAGNITUDE = 0x7fff;
+
+  /** All bits of one. */
+  static final long ELEMENT = 0xffff;
 
   private static final int INFINITY_BF16 = 0x7f80;
   private static final int INFINITY_F16 = 0x7c00;
@@ -39,7 +42,7 @@ final class Halves {
   }
 
   static void read(TensorView tensor, long first, int count, short[] target) {
-    MemorySegment.copy(tensor.segment(), ELEMENT, first * Short.BYTES, target, 0, count);
+    MemorySegment.copy(tensor.segment(), SHORT, first * Short.BYTES, target, 0, count);
   }
 
   /**
@@ -53,7 +56,7 @@ final class Halves {
       target[whole] = 0;
       for (int i = 0; i < count % IN_WORD; i++) {
         long at = (first + (long) whole * IN_WORD + i) * Short.BYTES;
-        target[whole] |= (tensor.segment().get(ELEMENT, at) & 0xffffL) << (i * Short.SIZE);
+        target[whole] |= (tensor.segment().get(SHORT, at) & ELEMENT) << (i * Short.SIZE);
       }
     }
   }
@@ -64,15 +67,43 @@ final class Halves {
 
   /** The same element four times. */
   static long repeat(int bits) {
-    return (bits & 0xffffL) * 0x0001_0001_0001_0001L;
+    return (bits & ELEMENT) * 0x0001_0001_0001_0001L;
   }
 
-  static double square(DType type, int magnitude) {
-    double value = value(type == DType.BF16, (short) magnitude);
-    return value * value;
+  static int magnitude(TensorView tensor, long index) {
+    return tensor.segment().get(SHORT, index * Short.BYTES) & MAGNITUDE;
   }
 
-  private static float value(boolean bf16, short bits) {
-    return bf16 ? Float.intBitsToFloat(bits << BF16_SHIFT) : Float.float16ToFloat(bits);
+  /** How many weights have a magnitude. */
+  @FunctionalInterface
+  interface Counts {
+    long of(int magnitude);
+  }
+
+  /**
+   * What becomes of a tensor some of whose weights go.
+   *
+   * @param gone of {@code all}
+   */
+  static Change change(DType type, Counts all, Counts gone) {
+    double squares = 0;
+    double changed = 0;
+    long zeros = all.of(0);
+    for (int magnitude = 1; magnitude <= MAGNITUDE; magnitude++) {
+      long count = all.of(magnitude);
+      if (count > 0) {
+        double value = value(type, (short) magnitude);
+        squares += value * value * count;
+        changed += value * value * gone.of(magnitude);
+        zeros += gone.of(magnitude);
+      }
+    }
+    return new Change(squares, changed, zeros);
+  }
+
+  private static float value(DType type, short bits) {
+    return type == DType.BF16
+        ? Float.intBitsToFloat(bits << BF16_SHIFT)
+        : Float.float16ToFloat(bits);
   }
 }

@@ -7,40 +7,48 @@ import java.nio.ByteOrder;
 
 /**
  * Which weights of a tensor become zero: a bit for each, in the order in which the tensor is
- * stored, set where it goes. It lies on disk and lives as long as the scratch file that holds it.
+ * stored, set where it goes. It lives as long as what it was made of.
  */
-public final class Mask {
+public abstract sealed class Mask permits Mask.Stored, LeastHalves {
 
   private static final ValueLayout.OfLong WORD =
       ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-  private final MemorySegment words;
   private final long elements;
   private final long zeros;
 
-  private Mask(MemorySegment words, long elements, long zeros) {
-    this.words = words;
+  Mask(long elements, long zeros) {
     this.elements = elements;
     this.zeros = zeros;
   }
 
   /** Of how many weights. */
-  public long elements() {
+  public final long elements() {
     return elements;
   }
 
   /** How many of them become zero. */
-  public long zeros() {
+  public final long zeros() {
     return zeros;
   }
 
-  public boolean removes(long index) {
+  public final boolean removes(long index) {
     return ((word(index / Long.SIZE) >>> index) & 1) != 0;
   }
 
-  /** Bits of weights 64·{@code index} to 64·{@code index} + 63, the first in the lowest bit. */
-  long word(long index) {
-    return words.get(WORD, index * Long.BYTES);
+  /**
+   * Bits of weights 64·{@code index} to 64·{@code index} + 63, the first in the lowest bit; 0 for
+   * those that there are not.
+   */
+  abstract long word(long index);
+
+  /** The same on disk, for as long as the scratch file lives. */
+  final Mask stored(Scratch scratch) {
+    Builder builder = new Builder(scratch, elements);
+    for (long index = 0; index < Math.ceilDiv(elements, (long) Long.SIZE); index++) {
+      builder.setWord(index, word(index));
+    }
+    return builder.build();
   }
 
   /**
@@ -49,7 +57,7 @@ public final class Mask {
    * @param first a multiple of 64
    * @param values of weights {@code first … first+count-1}
    */
-  void clear(long first, int count, double[] values) {
+  final void clear(long first, int count, double[] values) {
     for (int at = 0; at < count; at += Long.SIZE) {
       for (long rest = wordFrom(first + at, count - at); rest != 0; rest &= rest - 1) {
         values[at + Long.numberOfTrailingZeros(rest)] = 0;
@@ -60,6 +68,22 @@ public final class Mask {
   private long wordFrom(long first, int count) {
     long word = word(first / Long.SIZE);
     return count < Long.SIZE ? word & ((1L << count) - 1) : word;
+  }
+
+  /** Bits in a scratch file. */
+  static final class Stored extends Mask {
+
+    private final MemorySegment words;
+
+    private Stored(MemorySegment words, long elements, long zeros) {
+      super(elements, zeros);
+      this.words = words;
+    }
+
+    @Override
+    long word(long index) {
+      return words.get(WORD, index * Long.BYTES);
+    }
   }
 
   /** A mask being made. Several threads may set different words of it. */
@@ -87,7 +111,7 @@ public final class Mask {
       for (long at = 0; at < words.byteSize(); at += Long.BYTES) {
         zeros += Long.bitCount(words.get(WORD, at));
       }
-      return new Mask(words.asReadOnly(), elements, zeros);
+      return new Stored(words.asReadOnly(), elements, zeros);
     }
   }
 }

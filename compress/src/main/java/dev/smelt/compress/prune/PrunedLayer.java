@@ -37,6 +37,7 @@ record PrunedLayer(
     TensorView weight = layer.weight();
     TensorInfo info = new TensorInfo(weight.name(), stored.typeOf(weight), weight.shape());
     TensorView settled = values.orElseGet(() -> PrunedWriter.masked(weight, mask, info, scratch));
-    return new PrunedLayer(original, mask, Optional.of(settled), predictedLoss, outputError);
+    return new PrunedLayer(
+        original, mask.stored(scratch), Optional.of(settled), predictedLoss, outputError);
   }
 }

@@ -18,9 +18,6 @@ import java.util.Map;
 /** Writes a pruned model piece by piece, and takes down what changed on the way. */
 final class PrunedWriter {
 
-  /** Weights of one job; a multiple of 64. */
-  private static final int PIECE = 1 << 22;
-
   /** Decoded at a time; a multiple of 64. */
   private static final int PART = 1 << 14;
 
@@ -36,8 +33,6 @@ final class PrunedWriter {
     this.threads = threads;
     this.progress = progress;
   }
-
-  private record Piece(TensorView before, PrunedLayer layer, long first, int count) {}
 
   /** By tensor. Sums are taken in one order, whatever the number of threads. */
   Map<String, Change> write(CheckpointWriter writer) {
@@ -55,26 +50,21 @@ final class PrunedWriter {
   }
 
   private Map<String, Change> changes(CheckpointWriter writer, Progress.Task task) {
-    List<Piece> pieces = new ArrayList<>();
-    for (TensorView tensor : model.source().tensors()) {
-      PrunedLayer layer = model.layers().get(tensor.name());
-      for (long first = 0; layer != null && first < tensor.elements(); first += PIECE) {
-        int count = (int) Math.min(PIECE, tensor.elements() - first);
-        pieces.add(new Piece(tensor, layer, first, count));
-      }
-    }
+    List<PrunedLayer> layers = List.copyOf(model.layers().values());
+    List<Piece> pieces = Piece.of(layers.stream().map(layer -> layer.mask().elements()).toList());
     List<Change> found =
         Workers.map(
             threads,
             pieces,
             piece -> {
-              Change one = write(piece, writer);
+              Change one = write(piece, layers.get(piece.tensor()), writer);
               task.advance(piece.count());
               return one;
             });
     Map<String, Change> changes = new HashMap<>();
     for (int i = 0; i < found.size(); i++) {
-      changes.merge(pieces.get(i).before().name(), found.get(i), Change::plus);
+      String name = layers.get(pieces.get(i).tensor()).layer().weight().name();
+      changes.merge(name, found.get(i), Change::plus);
     }
     return changes;
   }
@@ -84,29 +74,38 @@ final class PrunedWriter {
     task.advance(tensor.elements());
   }
 
-  private Change write(Piece piece, CheckpointWriter writer) {
-    TensorView weight = piece.layer().layer().weight();
+  private Change write(Piece piece, PrunedLayer layer, CheckpointWriter writer) {
+    TensorView weight = layer.layer().weight();
     TensorSlot slot = writer.slot(weight.name());
-    if (!model.isPlain(piece.layer())) {
+    if (!model.isPlain(layer)) {
       TensorView after = model.tensor(weight.name());
       long start = after.dtype().bytes(piece.first());
       long bytes = after.dtype().bytes(piece.count());
       slot.writeStored(piece.first(), after.segment().asSlice(start, bytes).asByteBuffer());
-      return compare(piece, after);
+      return compare(piece, weight, after);
     }
-    return Halves.are(weight) ? writeHalves(piece, weight, slot) : writeMasked(piece, weight, slot);
+    if (layer.mask() instanceof LeastHalves mask) {
+      writeHalves(piece, weight, slot, mask::clear);
+      return piece.first() == 0 ? mask.change() : Change.NONE;
+    }
+    if (Halves.are(weight)) {
+      HalfCensus census = new HalfCensus(layer.mask());
+      writeHalves(piece, weight, slot, census::clear);
+      return census.change(weight.dtype());
+    }
+    return writeMasked(piece, weight, layer.mask(), slot);
   }
 
-  private static Change compare(Piece piece, TensorView after) {
+  private static Change compare(Piece piece, TensorView before, TensorView after) {
     Change all = Change.NONE;
     for (int at = 0; at < piece.count(); at += PART) {
       int count = Math.min(PART, piece.count() - at);
-      all = all.plus(Change.of(piece.before(), after, piece.first() + at, count));
+      all = all.plus(Change.of(before, after, piece.first() + at, count));
     }
     return all;
   }
 
-  private static Change writeMasked(Piece piece, TensorView weight, TensorSlot slot) {
+  private static Change writeMasked(Piece piece, TensorView weight, Mask mask, TensorSlot slot) {
     double[] before = new double[Math.min(PART, piece.count())];
     Change all = Change.NONE;
     for (int at = 0; at < piece.count(); at += PART) {
@@ -114,28 +113,32 @@ final class PrunedWriter {
       int count = Math.min(PART, piece.count() - at);
       weight.read(first, count, before);
       double[] after = before.clone();
-      piece.layer().mask().clear(first, count, after);
+      mask.clear(first, count, after);
       slot.write(first, after, count);
       all = all.plus(Change.of(before, after, count));
     }
     return all;
   }
 
-  private static Change writeHalves(Piece piece, TensorView weight, TensorSlot slot) {
+  @FunctionalInterface
+  private interface Eraser {
+    /** Sets to 0 what goes of weights {@code first … first+count-1}. */
+    void clear(long first, int count, long[] words);
+  }
+
+  private static void writeHalves(Piece piece, TensorView weight, TensorSlot slot, Eraser eraser) {
     long[] words = new long[HALVES / Halves.IN_WORD];
-    HalfCensus census = new HalfCensus();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment buffer = arena.allocate((long) HALVES * Short.BYTES);
       for (int at = 0; at < piece.count(); at += HALVES) {
         long first = piece.first() + at;
         int count = Math.min(HALVES, piece.count() - at);
         Halves.read(weight, first, count, words);
-        census.clear(piece.layer().mask(), first, count, words);
+        eraser.clear(first, count, words);
         Halves.write(words, count, buffer);
         slot.writeStored(first, buffer.asSlice(0, (long) count * Short.BYTES).asByteBuffer());
       }
     }
-    return census.change(weight.dtype());
   }
 
   /** A tensor with some weights zero, in its new type, on disk. */

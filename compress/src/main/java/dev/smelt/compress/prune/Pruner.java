@@ -200,23 +200,27 @@ public final class Pruner {
   private List<Mask> smallest(
       List<Layer> layers, Criterion criterion, double sparsity, Scratch scratch) {
     long weights = layers.stream().mapToLong(Layer::elements).sum();
-    return new Smallest(keys(layers, criterion), threads).mark(share(sparsity, weights), scratch);
+    return smallest(layers, criterion, share(sparsity, weights), threads, scratch);
   }
 
-  private static List<? extends Keys> keys(List<Layer> layers, Criterion criterion) {
+  private static List<Mask> smallest(
+      List<Layer> layers, Criterion criterion, long count, int threads, Scratch scratch) {
     boolean halves =
         criterion instanceof Magnitude
             && layers.stream().map(layer -> layer.weight().dtype()).distinct().count() == 1
             && Halves.are(layers.getFirst().weight());
-    return halves
-        ? layers.stream().map(HalfKeys::new).toList()
-        : layers.stream().map(layer -> new ScoreKeys(layer, criterion.of(layer))).toList();
+    if (halves) {
+      return SmallestHalves.mark(layers, count, threads, scratch);
+    }
+    List<ScoreKeys> keys =
+        layers.stream().map(layer -> new ScoreKeys(layer, criterion.of(layer))).toList();
+    return new Smallest(keys, threads).mark(count, scratch);
   }
 
   private static Mask mask(Layer layer, Criterion criterion, Quota quota, Scratch scratch) {
     return switch (quota) {
       case Quota.OfTensor(long zeros) ->
-          new Smallest(keys(List.of(layer), criterion), 1).mark(zeros, scratch).getFirst();
+          smallest(List.of(layer), criterion, zeros, 1, scratch).getFirst();
       case Quota.OfRows rows -> Rows.mark(layer, criterion.of(layer), rows, scratch);
       case Quota.OfGroups groups -> Rows.mark(layer, criterion.of(layer), groups, scratch);
     };

@@ -3,21 +3,24 @@ package dev.smelt.compress.prune;
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.formats.NonFiniteException;
 
-/** Scores by the bits of their doubles, whose order is theirs as none is negative. */
-record ScoreKeys(Layer layer, Scores scores) implements Keys {
+/**
+ * Scores of a tensor's weights by the bits of their doubles, whose order is theirs as none is
+ * negative. Several threads may ask at a time, for ranges that start at multiples of 64.
+ */
+record ScoreKeys(Layer layer, Scores scores) {
+
+  /** Keys are below 2 to this. */
+  static final int BITS = Long.SIZE - 1;
+
+  /** A digit of a key, by which keys are counted; the first one may be shorter. */
+  static final int DIGIT_BITS = 16;
 
   private static final long INFINITY = Double.doubleToRawLongBits(Double.POSITIVE_INFINITY);
 
   /** Read at a time: in the second-level cache. */
   private static final int PART = 1 << 14;
 
-  @Override
-  public int bits() {
-    return Long.SIZE - 1;
-  }
-
-  @Override
-  public long elements() {
+  long elements() {
     return layer.weight().elements();
   }
 
@@ -40,8 +43,15 @@ record ScoreKeys(Layer layer, Scores scores) implements Keys {
     return Double.doubleToRawLongBits(score + 0.0);
   }
 
-  @Override
-  public void count(long first, int count, int shift, long prefix, long[] bins) {
+  /**
+   * Counts by their next digit those keys that begin with {@code prefix}.
+   *
+   * @param shift how many bits follow the digit
+   * @param prefix the bits before it
+   * @param bins to which the counts are added, by digit
+   * @throws NonFiniteException when a weight or a score is no finite number
+   */
+  void count(long first, int count, int shift, long prefix, long[] bins) {
     read(
         first,
         count,
@@ -67,8 +77,7 @@ record ScoreKeys(Layer layer, Scores scores) implements Keys {
         "compute the statistics again or pass --exclude " + layer.module());
   }
 
-  @Override
-  public int countEqual(long first, int count, long key) {
+  int countEqual(long first, int count, long key) {
     int[] found = new int[1];
     read(
         first,
@@ -81,8 +90,12 @@ record ScoreKeys(Layer layer, Scores scores) implements Keys {
     return found[0];
   }
 
-  @Override
-  public void mark(long first, int count, long limit, long ties, Mask.Builder mask) {
+  /**
+   * Marks keys below {@code limit}, and the first {@code ties} of those that equal it.
+   *
+   * @param ties from the start of this range on
+   */
+  void mark(long first, int count, long limit, long ties, Mask.Builder mask) {
     long[] left = {ties};
     read(
         first,

@@ -12,14 +12,9 @@ import java.util.List;
  */
 final class Smallest {
 
-  /** Weights that are looked at in one job; a multiple of 64. */
-  private static final int PIECE = 1 << 22;
-
-  private final List<? extends Keys> tensors;
+  private final List<ScoreKeys> tensors;
   private final int threads;
-  private final List<Piece> pieces = new ArrayList<>();
-
-  private record Piece(int tensor, long first, int count) {}
+  private final List<Piece> pieces;
 
   /**
    * Where to cut.
@@ -29,18 +24,10 @@ final class Smallest {
    */
   private record Cut(long limit, long ties) {}
 
-  /**
-   * @param tensors whose keys have one number of bits
-   */
-  Smallest(List<? extends Keys> tensors, int threads) {
+  Smallest(List<ScoreKeys> tensors, int threads) {
     this.tensors = tensors;
     this.threads = threads;
-    for (int tensor = 0; tensor < tensors.size(); tensor++) {
-      long elements = tensors.get(tensor).elements();
-      for (long first = 0; first < elements; first += PIECE) {
-        pieces.add(new Piece(tensor, first, (int) Math.min(PIECE, elements - first)));
-      }
-    }
+    this.pieces = Piece.of(tensors.stream().map(ScoreKeys::elements).toList());
   }
 
   /**
@@ -50,10 +37,6 @@ final class Smallest {
   List<Mask> mark(long count, Scratch scratch) {
     List<Mask.Builder> masks =
         tensors.stream().map(keys -> new Mask.Builder(scratch, keys.elements())).toList();
-    long all = tensors.stream().mapToLong(Keys::elements).sum();
-    if (count < 0 || count > all) {
-      throw new IllegalArgumentException(count + " of " + all + " weights");
-    }
     Cut cut = cut(count);
     long[] ties = ties(cut);
     List<Workers.Job> jobs = new ArrayList<>();
@@ -77,12 +60,12 @@ final class Smallest {
 
   /** Also where nothing goes, since it finds what is no finite number. */
   private Cut cut(long count) {
-    int shift = tensors.isEmpty() ? 0 : tensors.getFirst().bits();
+    int shift = ScoreKeys.BITS;
     long prefix = 0;
     long need = count;
     while (true) {
       // The first digit is the odd one, so that all others are whole.
-      int digit = (shift - 1) % Keys.DIGIT_BITS + 1;
+      int digit = (shift - 1) % ScoreKeys.DIGIT_BITS + 1;
       shift -= digit;
       long[] bins = count(shift, prefix);
       int bin = 0;
@@ -112,7 +95,7 @@ final class Smallest {
             threads,
             workers,
             worker -> {
-              long[] bins = new long[1 << Keys.DIGIT_BITS];
+              long[] bins = new long[1 << ScoreKeys.DIGIT_BITS];
               for (int i = worker; i < pieces.size(); i += workers.size()) {
                 Piece piece = pieces.get(i);
                 tensors

@@ -82,6 +82,21 @@ class SelectionTest {
     return bits;
   }
 
+  /** By score, and by the bits of magnitudes where these are halves. */
+  private static List<List<Mask>> selections(
+      List<Layer> layers, long count, int threads, Scratch scratch) {
+    List<ScoreKeys> keys =
+        layers.stream().map(layer -> new ScoreKeys(layer, new Magnitude().of(layer))).toList();
+    List<List<Mask>> selections = new ArrayList<>();
+    selections.add(new Smallest(keys, threads).mark(count, scratch));
+    if (Halves.are(layers.getFirst().weight())) {
+      List<Mask> masks = SmallestHalves.mark(layers, count, threads, scratch);
+      selections.add(masks);
+      selections.add(masks.stream().map(mask -> mask.stored(scratch)).toList());
+    }
+    return selections;
+  }
+
   @ParameterizedTest
   @EnumSource(
       value = DType.class,
@@ -103,18 +118,9 @@ class SelectionTest {
       try (Checkpoint checkpoint = Checkpoint.open(file);
           Scratch scratch = Storage.local().scratch(file)) {
         List<Layer> layers = Pruned.Setup.ALL.layers(checkpoint);
-        List<Keys> bySize =
-            layers.stream()
-                .map(layer -> (Keys) new ScoreKeys(layer, new Magnitude().of(layer)))
-                .toList();
-        List<Keys> byBits =
-            type == DType.F32
-                ? bySize
-                : layers.stream().map(layer -> (Keys) new HalfKeys(layer)).toList();
         List<List<Boolean>> expected = expected(checkpoint, count);
         for (int threads : new int[] {1, 3}) {
-          for (List<Keys> keys : List.of(bySize, byBits)) {
-            List<Mask> found = new Smallest(keys, threads).mark(count, scratch);
+          for (List<Mask> found : selections(layers, count, threads, scratch)) {
             assertThat(found.stream().map(SelectionTest::bits)).isEqualTo(expected);
             assertThat(found.stream().mapToLong(Mask::zeros).sum()).isEqualTo(count);
           }
@@ -139,9 +145,10 @@ class SelectionTest {
     try (Checkpoint checkpoint = Checkpoint.open(file);
         Scratch scratch = Storage.local().scratch(file)) {
       Layer layer = Pruned.Setup.ALL.layers(checkpoint).getFirst();
-      for (Keys keys :
-          List.of(new HalfKeys(layer), new ScoreKeys(layer, new Magnitude().of(layer)))) {
-        Mask mask = new Smallest(List.of(keys), 2).mark(count, scratch).getFirst();
+      List<List<Mask>> selections = selections(List.of(layer), count, 2, scratch);
+      assertThat(selections).hasSize(3);
+      for (List<Mask> masks : selections) {
+        Mask mask = masks.getFirst();
         assertThat(mask.zeros()).isEqualTo(count);
         assertThat(mask.removes(values.length - 1)).isTrue();
         assertThat(mask.removes(7)).isFalse();
@@ -150,6 +157,62 @@ class SelectionTest {
         assertThat(mask.removes(count)).isFalse();
       }
     }
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = DType.class,
+      names = {"F16", "BF16"})
+  void halvesAreErasedAsTheirMaskSays(DType type) {
+    SplittableRandom random = new SplittableRandom(type.bits() + 1);
+    for (int trial = 0; trial < 60; trial++) {
+      int size = 65 + random.nextInt(200);
+      float[] drawn = values(random, size);
+      Path file =
+          TestCheckpoints.file(
+              folder.resolve("halves" + trial + ".safetensors"),
+              List.of(tensor(type, "t.weight", Shape.of(1, size), drawn)));
+      try (Checkpoint checkpoint = Checkpoint.open(file);
+          Scratch scratch = Storage.local().scratch(file)) {
+        double[] values = checkpoint.tensor("t.weight").toDoubles();
+        List<Layer> layers = Pruned.Setup.ALL.layers(checkpoint);
+        int count = random.nextInt(size + 1);
+        LeastHalves mask = (LeastHalves) SmallestHalves.mark(layers, count, 1, scratch).getFirst();
+        HalfCensus census = new HalfCensus(mask.stored(scratch));
+        for (int first : new int[] {0, 64}) {
+          int length = first == 0 ? 64 : size - 64;
+          long[] read = new long[Math.ceilDiv(length, Halves.IN_WORD)];
+          Halves.read(checkpoint.tensor("t.weight"), first, length, read);
+          long[] counted = read.clone();
+          mask.clear(first, length, read);
+          census.clear(first, length, counted);
+          for (int i = 0; i < length; i++) {
+            boolean zero = mask.removes(first + i) || values[first + i] == 0;
+            assertThat(isZero(read, i)).isEqualTo(zero);
+            assertThat(isZero(counted, i)).isEqualTo(zero);
+          }
+        }
+        assertThat(mask.change()).isEqualTo(change(values, mask));
+        assertThat(census.change(type)).isEqualTo(change(values, mask));
+      }
+    }
+  }
+
+  private static boolean isZero(long[] words, int at) {
+    return (words[at / 4] >>> (at % 4 * 16) & 0x7fff) == 0;
+  }
+
+  /** Of values that are multiples of a power of 2, so that sums have no error. */
+  private static Change change(double[] values, Mask mask) {
+    double squares = 0;
+    double changed = 0;
+    long zeros = 0;
+    for (int i = 0; i < values.length; i++) {
+      squares += values[i] * values[i];
+      changed += mask.removes(i) ? values[i] * values[i] : 0;
+      zeros += mask.removes(i) || values[i] == 0 ? 1 : 0;
+    }
+    return new Change(squares, changed, zeros);
   }
 
   @ParameterizedTest
