@@ -7,7 +7,6 @@ import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.UsageException;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
-import dev.smelt.gpu.engine.Precision;
 import dev.smelt.gpu.statistics.Statistic;
 import dev.smelt.gpu.statistics.Statistics;
 
@@ -49,19 +48,5 @@ public record InputGram(Statistics statistics, double damping) {
           "compute the statistics on other data, or --exclude " + layer.module());
     }
     return algebra.loadShifted(gram.view(), 1, damping * mean);
-  }
-
-  /**
-   * U, upper triangular, with UᵀU = H⁻¹, by one factorisation: with H turned around as LLᵀ, U is
-   * L⁻¹ turned around.
-   *
-   * @param h H
-   */
-  static Matrix inverseRoot(LinearAlgebra algebra, Matrix h) {
-    try (LinearAlgebra inner = algebra.inner()) {
-      Matrix lower = inner.cholesky(inner.reverse(h));
-      Matrix inverse = inner.solveLower(lower, inner.identity(h.rows(), Precision.F64));
-      return algebra.keep(inner.reverse(inverse));
-    }
   }
 }

@@ -64,8 +64,10 @@ public final class PruneRecertification {
       Layer original, TensorView written, InputGram gram, ComputeDevice device) {
     try (LinearAlgebra algebra = device.linearAlgebra()) {
       Matrix before = original.load(algebra);
-      return Compensated.outputError(
-          algebra, original, before, written, gram.load(algebra, original));
+      Matrix after =
+          algebra.load(Layer.asMatrix(written), before.precision(), original.transposed());
+      return GramRoot.of(algebra, gram.load(algebra, original))
+          .relativeError(algebra, before, after);
     }
   }
 }

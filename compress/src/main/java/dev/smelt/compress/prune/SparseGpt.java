@@ -45,11 +45,11 @@ final class SparseGpt {
       Scratch scratch,
       StoredTensors stored) {
     Matrix weights = layer.load(algebra);
-    Matrix h = gram.load(algebra, layer);
+    GramRoot root = GramRoot.of(algebra, gram.load(algebra, layer));
     Mask.Builder mask = new Mask.Builder(scratch, layer.weight().elements());
     double[] after;
     try (LinearAlgebra inner = algebra.inner()) {
-      Matrix upper = InputGram.inverseRoot(inner, h);
+      Matrix upper = root.inverse(inner);
       Elimination left =
           inner.elimination(inner.transpose(weights), inner.convert(upper, weights.precision()));
       new SparseGpt(layer, quota, left, inner.diagonal(upper), mask).run();
@@ -58,7 +58,7 @@ final class SparseGpt {
               ? left.weights().toDoubles()
               : inner.transpose(left.weights()).toDoubles();
     }
-    return Compensated.of(algebra, layer, mask.build(), weights, after, h, stored);
+    return Compensated.of(algebra, layer, mask.build(), weights, after, root, stored);
   }
 
   private void run() {

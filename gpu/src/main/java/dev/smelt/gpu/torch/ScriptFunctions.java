@@ -125,17 +125,24 @@ public final class ScriptFunctions implements AutoCloseable {
         def eliminate(self: __torch__.Functions, w: Tensor, u: Tensor, e: Tensor, gone: Tensor, place: Tensor) -> Tensor:
           first = int(torch.select(place, 0, 0))
           end = int(torch.select(place, 0, 1))
-          for k in range(torch.size(gone, 0)):
-            i = first + k
-            x = torch.select(w, 0, i)
-            g = torch.select(gone, 0, k)
-            r = torch.select(u, 0, i)
-            d = torch.div(torch.mul(x, g), torch.select(r, 0, i))
-            d0 = torch.copy_(torch.select(e, 0, i), d)
-            x0 = torch.mul_(x, torch.rsub(g, 1))
-            if torch.gt(end, i + 1):
-              y = torch.slice(w, 0, i + 1, end)
-              y0 = torch.addr_(y, torch.slice(r, 0, i + 1, end), d, beta=1, alpha=-1)
+          for b in range(torch.floordiv(torch.size(gone, 0) + 31, 32)):
+            t = torch.slice(gone, 0, b * 32, (b + 1) * 32)
+            start = first + b * 32
+            stop = start + torch.size(t, 0)
+            for k in range(torch.size(t, 0)):
+              i = start + k
+              x = torch.select(w, 0, i)
+              g = torch.select(t, 0, k)
+              r = torch.select(u, 0, i)
+              d = torch.div(torch.mul(x, g), torch.select(r, 0, i))
+              d0 = torch.copy_(torch.select(e, 0, i), d)
+              x0 = torch.mul_(x, torch.rsub(g, 1))
+              if torch.gt(stop, i + 1):
+                y = torch.slice(w, 0, i + 1, stop)
+                y0 = torch.addr_(y, torch.slice(r, 0, i + 1, stop), d, beta=1, alpha=-1)
+            if torch.gt(end, stop):
+              c = torch.slice(torch.slice(u, 0, start, stop), 1, stop, end)
+              z0 = torch.addmm_(torch.slice(w, 0, stop, end), torch.t(c), torch.slice(e, 0, start, stop), beta=1, alpha=-1)
           return w
         def carry(self: __torch__.Functions, w: Tensor, u: Tensor, e: Tensor, place: Tensor) -> Tensor:
           first = int(torch.select(place, 0, 0))

@@ -61,8 +61,8 @@ abstract class RemovalContract extends KernelContract {
   }
 
   @ParameterizedTest
-  @CsvSource({"1,1,1", "9,4,2", "9,4,9", "16,5,4", "21,3,8"})
-  void takesOneInputAfterTheOtherAsObsDoes(int in, int out, int block) {
+  @CsvSource({"1,1,1,1", "9,4,2,1", "9,4,9,3", "16,5,4,4", "21,3,8,1", "77,3,70,70", "100,2,80,33"})
+  void takesOneInputAfterTheOtherAsObsDoes(int in, int out, int block, int step) {
     double[] w = random(in, out, 7);
     double[] h = spd(in, 8);
     double[] gone = difference(ones(in * out), mask(in, out, 9));
@@ -73,10 +73,9 @@ abstract class RemovalContract extends KernelContract {
     Elimination left = algebra.elimination(algebra.matrix(in, out, w), algebra.reverse(inverse));
     for (int from = 0; from < in; from += block) {
       int to = Math.min(in, from + block);
-      for (int i = from; i < to; i++) {
-        double[] row = new double[out];
-        System.arraycopy(gone, i * out, row, 0, out);
-        left.remove(i, i + 1, to, row);
+      for (int i = from; i < to; i += step) {
+        int end = Math.min(i + step, to);
+        left.remove(i, end, to, Arrays.copyOfRange(gone, i * out, end * out));
       }
       left.carry(from, to);
     }
