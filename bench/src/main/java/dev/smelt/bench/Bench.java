@@ -27,7 +27,8 @@ public final class Bench {
              bench images REAL IMAGES
              bench dampen MODELS TEXT
              bench prune MODELS TEXT [MODEL...]
-             bench prune-structure MODELS TEXT
+             bench prune-structure MODELS TEXT [MODEL...]
+             bench prune-recovery MODELS TEXT [MODEL...]
              bench prune-images REAL IMAGES
              bench prune-speed
       """;
@@ -63,8 +64,10 @@ public final class Bench {
           Path.of(words.get(2)),
           some.isEmpty() ? PruneBench.MODELS : some,
           out);
-    } else if (words.size() == 3 && words.getFirst().equals("prune-structure")) {
-      PruneBench.structure(Path.of(words.get(1)), Path.of(words.get(2)), "gpt2-drama", out);
+    } else if (words.size() >= 3 && words.getFirst().equals("prune-structure")) {
+      PruneStructureBench.run(Path.of(words.get(1)), Path.of(words.get(2)), causal(words), out);
+    } else if (words.size() >= 3 && words.getFirst().equals("prune-recovery")) {
+      PruneRecoveryBench.run(Path.of(words.get(1)), Path.of(words.get(2)), causal(words), out);
     } else if (words.size() == 3 && words.getFirst().equals("prune-images")) {
       PruneBench.images(Path.of(words.get(1)), Path.of(words.get(2)), out);
     } else if (words.size() == 1 && words.getFirst().equals("prune-speed")) {
@@ -86,5 +89,9 @@ public final class Bench {
       System.err.print(USAGE);
       System.exit(2);
     }
+  }
+
+  private static List<String> causal(List<String> words) {
+    return words.size() > 3 ? words.subList(3, words.size()) : List.of("gpt2-drama", "llama-drama");
   }
 }

@@ -134,57 +134,6 @@ final class PruneBench {
     }
   }
 
-  /**
-   * Hidden units, heads and blocks of a language model, left out and not made up for by tuning.
-   *
-   * @param name of a model, DOMAIN being the text that it was trained on: NETWORK-DOMAIN
-   */
-  static void structure(Path models, Path text, String name, PrintStream out) {
-    try (TempFolder temporary = TempFolder.make()) {
-      String domain = name.substring(name.indexOf('-') + 1);
-      Path model = models.resolve(name);
-      Path train = text.resolve(domain + ".train.txt");
-      Path statistics = temporary.path().resolve("statistics.safetensors");
-      List<Object> words = new ArrayList<>(List.of("fisher", model, "--data", train));
-      words.addAll(List.of("--stats", "diag,input-gram,entropy"));
-      words.addAll(List.of("--seq-len", 128, "--samples", 128, "--shuffle", 0));
-      words.addAll(List.of("-o", statistics));
-      var _ = Command.smelt(words.toArray());
-      out.println("| left out of " + name + " | criterion | bytes | perplexity |");
-      out.println("|---|---|---|---|");
-      Path held = text.resolve(domain + ".val.txt");
-      for (String pattern : List.of("neurons", "heads", "blocks")) {
-        String other = pattern.equals("blocks") ? "block-entropy" : "obs";
-        for (String share : List.of("0.25", "0.5")) {
-          for (String criterion : List.of("magnitude", "fisher", other)) {
-            if (criterion.equals("block-entropy") && share.equals("0.5")) {
-              // Of four blocks three are protected.
-              continue;
-            }
-            List<Object> what = new ArrayList<>(List.of("prune", model, "--pattern", pattern));
-            what.addAll(List.of("--sparsity", share, "--criterion", criterion));
-            if (!criterion.equals("magnitude")) {
-              what.addAll(List.of("--stats", statistics));
-            }
-            what.addAll(List.of("--data", held, "--overwrite"));
-            what.addAll(List.of("--seq-len", 128, "--samples", 64, "--shuffle", 0));
-            what.addAll(List.of("-o", temporary.path().resolve("out")));
-            JsonNode found = Command.smelt(what.toArray()).path("measured");
-            out.printf(
-                "| %s %% of %s | %s | %,d | %.2f |%n",
-                share.equals("0.5") ? "50" : "25",
-                pattern,
-                criterion,
-                found.get(1).path("bytes").longValue(),
-                found.get(1).path("perplexity").doubleValue());
-          }
-        }
-      }
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
-  }
-
   private Path statistics(Subject subject, Path train, String labels, List<Object> options) {
     Path file = folder.resolve(subject.model().getFileName() + ".statistics.safetensors");
     List<Object> words = new ArrayList<>(List.of("fisher", subject.model(), "--data", train));
