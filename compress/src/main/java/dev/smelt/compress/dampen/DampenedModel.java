@@ -2,17 +2,16 @@ package dev.smelt.compress.dampen;
 
 import dev.smelt.compress.dampen.Planned.Dampened;
 import dev.smelt.compress.dampen.Planned.Kept;
+import dev.smelt.compress.layer.DerivedModel;
 import dev.smelt.compress.layer.StoredTensors;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.DType;
-import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.Progress;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.manifest.TensorRecord;
-import dev.smelt.formats.model.LowRank;
 import dev.smelt.formats.model.NamePatterns;
 import dev.smelt.formats.storage.Scratch;
 import dev.smelt.formats.storage.Storage;
@@ -23,32 +22,25 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.SequencedMap;
-import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * A model with weights {@link Dampening dampened}, before it is written: a checkpoint like any
- * other, whose tensors are made when they are asked for. It lives as long as the model and the
- * statistics that it is made of, which closing it leaves open.
+ * A model with weights {@link Dampening dampened}. It lives as long as the model and the statistics
+ * that it is made of.
  */
-public final class DampenedModel implements Checkpoint {
+public final class DampenedModel extends DerivedModel {
 
-  private final Checkpoint source;
   private final DampenPlan plan;
   private final SequencedMap<String, Planned> byName = new LinkedHashMap<>();
   private final DampenedTensors kernel;
-  private final Scratch scratch;
-  private final StoredTensors stored;
-  private final Map<String, TensorView> made = new ConcurrentHashMap<>();
 
   private DampenedModel(
       Checkpoint source, DampenPlan plan, Dampening how, Scratch scratch, StoredTensors stored) {
-    this.source = source;
+    super(source, infos(source, stored.dtype()), scratch, stored);
     this.plan = plan;
     this.kernel = new DampenedTensors(how);
-    this.scratch = scratch;
-    this.stored = stored;
     plan.tensors().forEach(planned -> byName.put(planned.source().name(), planned));
   }
 
@@ -80,12 +72,6 @@ public final class DampenedModel implements Checkpoint {
     return plan.notes();
   }
 
-  /** What will be written. */
-  public CheckpointWriter.Content content() {
-    return new CheckpointWriter.Content(
-        infos(), metadata(), config().map(config -> config.withDtype(stored.dtype())), sideFiles());
-  }
-
   /**
    * Fills every slot of a writer made for {@link #content()}, part by part.
    *
@@ -94,11 +80,12 @@ public final class DampenedModel implements Checkpoint {
    */
   public List<TensorRecord> write(CheckpointWriter writer, int threads, Progress progress) {
     Map<String, Lowered> found =
-        new DampenedWriter(kernel, this::infoOf, writer, threads).write(plan.tensors(), progress);
+        new DampenedWriter(kernel, tensor -> info(tensor.name()), writer, threads)
+            .write(plan.tensors(), progress);
     List<TensorRecord> records = new ArrayList<>();
     for (Planned planned : plan.tensors()) {
       TensorInfo info = planned.source().info();
-      long after = infoOf(planned.source()).bytes();
+      long after = info(planned.source().name()).bytes();
       records.add(
           switch (planned) {
             case Kept kept ->
@@ -117,87 +104,20 @@ public final class DampenedModel implements Checkpoint {
     return records;
   }
 
-  private TensorInfo infoOf(TensorView tensor) {
-    return tensor.info().withFloatsAs(stored.dtype());
-  }
-
-  private TensorView view(Planned planned) {
-    return switch (planned) {
-      case Kept kept -> stored.kept(kept.source(), kept.source().name());
-      case Dampened tensor -> made.computeIfAbsent(tensor.source().name(), name -> make(tensor));
-    };
-  }
-
-  private TensorView make(Dampened tensor) {
-    TensorInfo info = infoOf(tensor.source());
-    MemorySegment bytes = scratch.allocate(info.bytes());
-    kernel.write(tensor, info, bytes);
-    return new TensorView(info, bytes);
-  }
-
   @Override
-  public Path path() {
-    return source.path();
+  protected TensorView make(String name) {
+    return switch (Objects.requireNonNull(byName.get(name), name)) {
+      case Kept kept -> stored().kept(kept.source(), name);
+      case Dampened tensor -> {
+        MemorySegment bytes = scratch().allocate(info(name).bytes());
+        kernel.write(tensor, info(name), bytes);
+        yield new TensorView(info(name), bytes);
+      }
+    };
   }
 
   @Override
   public String kind() {
-    return "dampened " + source.kind();
-  }
-
-  @Override
-  public List<TensorView> tensors() {
-    return plan.tensors().stream().map(this::view).toList();
-  }
-
-  @Override
-  public Optional<TensorView> find(String name) {
-    return Optional.ofNullable(byName.get(name)).map(this::view);
-  }
-
-  @Override
-  public List<TensorInfo> infos() {
-    return source.tensors().stream().map(this::infoOf).toList();
-  }
-
-  @Override
-  public long bytes() {
-    return infos().stream().mapToLong(TensorInfo::bytes).sum();
-  }
-
-  @Override
-  public long parameters() {
-    return source.parameters();
-  }
-
-  @Override
-  public Map<String, String> metadata() {
-    LowRank lowRank = LowRank.of(source);
-    return lowRank.modules().isEmpty() ? Map.of() : lowRank.headerMetadata();
-  }
-
-  @Override
-  public List<String> leftOut() {
-    return source.leftOut();
-  }
-
-  @Override
-  public Optional<ModelConfig> config() {
-    return source.config();
-  }
-
-  @Override
-  public List<Path> weightFiles() {
-    return source.weightFiles();
-  }
-
-  @Override
-  public List<Path> sideFiles() {
-    return source.sideFiles();
-  }
-
-  @Override
-  public void close() {
-    scratch.close();
+    return "dampened " + source().kind();
   }
 }

@@ -1,23 +1,22 @@
 package dev.smelt.compress.dampen;
 
 import dev.smelt.compress.dampen.Planned.Dampened;
+import dev.smelt.compress.layer.Piece;
+import dev.smelt.compress.layer.PiecewiseWriter;
 import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.Progress;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.safetensors.TensorSlot;
-import dev.smelt.formats.work.Workers;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 
 /**
- * Writes a dampened model: every tensor is cut into pieces, each a job that reads its stretch once.
- * What is written does not depend on the number of threads.
+ * Writes a dampened model piece by piece; each is read once.
  *
  * @param output a tensor as it will be stored
  */
@@ -27,65 +26,46 @@ record DampenedWriter(
     CheckpointWriter writer,
     int threads) {
 
-  /** Elements of one job; a multiple of {@link #CHUNK}. */
-  private static final long PIECE = 1 << 22;
-
   /** Elements written at a time; a multiple of 8, so that narrow types fill whole bytes. */
   private static final int CHUNK = 1 << 16;
 
-  private record Piece(Dampened tensor, long first, long count) {}
-
-  /** What was done, by tensor; sums are taken in one order. */
+  /** What was done, by tensor. */
   Map<String, Lowered> write(List<Planned> tensors, Progress progress) {
-    List<Piece> pieces = new ArrayList<>();
+    List<Dampened> changed = new ArrayList<>();
     List<TensorView> others = new ArrayList<>();
-    long elements = 0;
     for (Planned planned : tensors) {
-      elements += planned.source().elements();
       switch (planned) {
         case Planned.Kept kept -> others.add(kept.source());
-        case Dampened tensor -> {
-          for (long first = 0; first < tensor.source().elements(); first += PIECE) {
-            pieces.add(
-                new Piece(tensor, first, Math.min(PIECE, tensor.source().elements() - first)));
-          }
-        }
+        case Dampened tensor -> changed.add(tensor);
       }
     }
-    Map<String, Lowered> all = new HashMap<>();
+    long elements = tensors.stream().mapToLong(planned -> planned.source().elements()).sum();
     try (Progress.Task task = progress.begin("dampening", elements, "parameters")) {
-      List<Lowered> found = Workers.map(threads, pieces, piece -> write(piece, task));
-      for (int i = 0; i < found.size(); i++) {
-        all.merge(pieces.get(i).tensor().source().name(), found.get(i), Lowered::plus);
-      }
-      Workers.run(threads, others.stream().map(tensor -> copy(tensor, task)).toList());
+      PiecewiseWriter pieces = new PiecewiseWriter(writer, threads, task);
+      Map<String, Lowered> found =
+          pieces.write(
+              changed.stream().map(Dampened::source).toList(),
+              piece -> write(changed.get(piece.tensor()), piece),
+              Lowered::plus);
+      pieces.copy(others);
+      return found;
     }
-    return all;
   }
 
-  private Lowered write(Piece piece, Progress.Task task) {
-    TensorView source = piece.tensor().source();
-    TensorInfo info = output.apply(source);
-    TensorSlot slot = writer.slot(source.name());
+  private Lowered write(Dampened tensor, Piece piece) {
+    TensorInfo info = output.apply(tensor.source());
+    TensorSlot slot = writer.slot(info.name());
     Lowered all = Lowered.NONE;
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment buffer = arena.allocate(info.dtype().bytes(CHUNK));
-      for (long at = 0; at < piece.count(); at += CHUNK) {
-        int count = (int) Math.min(CHUNK, piece.count() - at);
+      for (int at = 0; at < piece.count(); at += CHUNK) {
+        int count = Math.min(CHUNK, piece.count() - at);
         long first = piece.first() + at;
-        all = all.plus(kernel.write(piece.tensor(), info, first, count, buffer, 0));
+        all = all.plus(kernel.write(tensor, info, first, count, buffer, 0));
         long bytes = info.dtype().bytes(count);
         slot.writeStored(first, buffer.asSlice(0, bytes).asByteBuffer());
       }
     }
-    task.advance(piece.count());
     return all;
-  }
-
-  private Workers.Job copy(TensorView tensor, Progress.Task task) {
-    return () -> {
-      writer.slot(tensor.name()).transfer(tensor);
-      task.advance(tensor.elements());
-    };
   }
 }

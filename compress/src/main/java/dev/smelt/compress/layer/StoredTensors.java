@@ -11,11 +11,14 @@ import dev.smelt.formats.model.LowRank;
 import dev.smelt.formats.storage.Scratch;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
-import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 
-/** Tensors rounded to the type in which they will be stored, on disk until they are written. */
+/**
+ * Tensors rounded to the type in which they will be stored, on disk until they are written. Several
+ * threads may store.
+ */
 public final class StoredTensors {
 
   private static final int CHUNK = 1 << 20;
@@ -24,7 +27,7 @@ public final class StoredTensors {
   private final Path place;
   private final Optional<DType> dtype;
   private final Optional<FactorType> factors;
-  private final Map<String, TensorView> kept = new HashMap<>();
+  private final Map<String, TensorView> kept = new ConcurrentHashMap<>();
 
   /**
    * @param place the output, beside which they lie

@@ -26,7 +26,7 @@ final class Compensated {
       Mask mask,
       Matrix before,
       double[] after,
-      GramRoot root,
+      InputRoot root,
       StoredTensors stored) {
     mask.clear(0, after.length, after);
     TensorView weight = layer.weight();

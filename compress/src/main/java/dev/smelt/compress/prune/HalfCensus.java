@@ -8,17 +8,13 @@ import dev.smelt.formats.DType;
  */
 final class HalfCensus {
 
-  private static final int SIGN = 0x8000;
-  private static final long SIGNS = Halves.repeat(SIGN);
-  private static final long MAGNITUDES = Halves.repeat(Halves.MAGNITUDE);
-
   /** For each set of elements of a word all bits of these. */
   private static final long[] SETS = sets();
 
   private final Mask mask;
 
   /** By magnitude, those that go behind those that stay. */
-  private final int[] counts = new int[SIGN * 2];
+  private final int[] counts = new int[Halves.SIGN * 2];
 
   HalfCensus(Mask mask) {
     this.mask = mask;
@@ -55,7 +51,7 @@ final class HalfCensus {
 
   private long take(long word, int gone) {
     long set = SETS[gone];
-    long keys = (word & MAGNITUDES) | (set & SIGNS);
+    long keys = (word & Halves.MAGNITUDES) | (set & Halves.SIGNS);
     counts[(int) (keys & Halves.ELEMENT)]++;
     counts[(int) ((keys >>> Short.SIZE) & Halves.ELEMENT)]++;
     counts[(int) ((keys >>> (2 * Short.SIZE)) & Halves.ELEMENT)]++;
@@ -67,7 +63,7 @@ final class HalfCensus {
   Change change(DType type) {
     return Halves.change(
         type,
-        magnitude -> (long) counts[magnitude] + counts[magnitude | SIGN],
-        magnitude -> counts[magnitude | SIGN]);
+        magnitude -> (long) counts[magnitude] + counts[magnitude | Halves.SIGN],
+        magnitude -> counts[magnitude | Halves.SIGN]);
   }
 }

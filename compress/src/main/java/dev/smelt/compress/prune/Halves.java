@@ -18,6 +18,14 @@ final class Halves {
   /** All bits but the sign. */
   static final int MAGNITUDE = 0x7fff;
 
+  static final int SIGN = 0x8000;
+
+  /** Of all elements of a word. */
+  static final long MAGNITUDES = repeat(MAGNITUDE);
+
+  /** Of all elements of a word. */
+  static final long SIGNS = repeat(SIGN);
+
   /** All bits of one. */
   static final long ELEMENT = 0xffff;
 

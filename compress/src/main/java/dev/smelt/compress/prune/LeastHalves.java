@@ -8,10 +8,6 @@ import dev.smelt.formats.TensorView;
  */
 final class LeastHalves extends Mask {
 
-  private static final int SIGN = 0x8000;
-  private static final long SIGNS = Halves.repeat(SIGN);
-  private static final long MAGNITUDES = Halves.repeat(Halves.MAGNITUDE);
-
   private final TensorView weight;
   private final int limit;
   private final long edge;
@@ -76,9 +72,10 @@ final class LeastHalves extends Mask {
    * Sums of a magnitude and a distance leave the sign bit free, which says whether one is below.
    */
   private static void clearBelow(long[] words, int length, int bound) {
-    long distance = Halves.repeat(SIGN - bound);
+    long distance = Halves.repeat(Halves.SIGN - bound);
     for (int i = 0; i < length; i++) {
-      long below = (~((words[i] & MAGNITUDES) + distance) & SIGNS) >>> (Short.SIZE - 1);
+      long below =
+          (~((words[i] & Halves.MAGNITUDES) + distance) & Halves.SIGNS) >>> (Short.SIZE - 1);
       // 1 in the lowest bit of an element becomes ones in all of its bits.
       words[i] &= ~((below << Short.SIZE) - below);
     }

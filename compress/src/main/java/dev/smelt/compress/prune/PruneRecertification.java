@@ -66,7 +66,7 @@ public final class PruneRecertification {
       Matrix before = original.load(algebra);
       Matrix after =
           algebra.load(Layer.asMatrix(written), before.precision(), original.transposed());
-      return GramRoot.of(algebra, gram.load(algebra, original))
+      return InputRoot.of(algebra, gram.load(algebra, original))
           .relativeError(algebra, before, after);
     }
   }

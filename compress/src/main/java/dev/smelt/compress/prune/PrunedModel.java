@@ -1,36 +1,26 @@
 package dev.smelt.compress.prune;
 
-import dev.smelt.compress.layer.Layer;
+import dev.smelt.compress.layer.DerivedModel;
 import dev.smelt.compress.layer.StoredTensors;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CheckpointWriter;
-import dev.smelt.formats.DType;
-import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.Progress;
-import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.manifest.TensorRecord;
 import dev.smelt.formats.manifest.TensorRecord.Sparsity;
-import dev.smelt.formats.model.LowRank;
 import dev.smelt.formats.storage.Scratch;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.SequencedMap;
-import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 
 /** A model some of whose weights are zero. Tensors are made when they are asked for. */
-public final class PrunedModel implements ThinnedModel {
+public final class PrunedModel extends DerivedModel implements ThinnedModel {
 
-  private final Checkpoint source;
   private final SequencedMap<String, PrunedLayer> layers;
-  private final Scratch scratch;
-  private final StoredTensors stored;
-  private final Map<String, TensorView> made = new ConcurrentHashMap<>();
 
   /**
    * @param layers by the name of the tensor, in the order of the source
@@ -41,19 +31,12 @@ public final class PrunedModel implements ThinnedModel {
       SequencedMap<String, PrunedLayer> layers,
       Scratch scratch,
       StoredTensors stored) {
-    this.source = source;
+    super(source, infos(source, stored.dtype()), scratch, stored);
     this.layers = layers;
-    this.scratch = scratch;
-    this.stored = stored;
   }
 
-  /** What it was made of. */
-  Checkpoint source() {
-    return source;
-  }
-
-  StoredTensors stored() {
-    return stored;
+  Checkpoint original() {
+    return source();
   }
 
   SequencedMap<String, PrunedLayer> layers() {
@@ -65,15 +48,9 @@ public final class PrunedModel implements ThinnedModel {
     return List.copyOf(layers.keySet());
   }
 
-  /** In the type in which they will be stored. */
   @Override
   public void replace(Map<String, TensorView> values) {
-    values.forEach(
-        (name, view) ->
-            made.put(
-                name,
-                stored.of(
-                    name, stored.typeOf(source.tensor(name)), view.shape(), view.toDoubles())));
+    put(values);
   }
 
   @Override
@@ -92,18 +69,12 @@ public final class PrunedModel implements ThinnedModel {
   }
 
   @Override
-  public CheckpointWriter.Content content() {
-    return new CheckpointWriter.Content(
-        infos(), metadata(), config().map(config -> config.withDtype(stored.dtype())), sideFiles());
-  }
-
-  @Override
   public List<TensorRecord> write(CheckpointWriter writer, int threads, Progress progress) {
     Map<String, Change> changes = new PrunedWriter(this, threads, progress).write(writer);
     List<TensorRecord> records = new ArrayList<>();
-    for (TensorView tensor : source.tensors()) {
+    for (TensorView tensor : source().tensors()) {
       long before = tensor.info().bytes();
-      long after = infoOf(tensor).bytes();
+      long after = info(tensor.name()).bytes();
       PrunedLayer layer = layers.get(tensor.name());
       records.add(
           layer == null
@@ -124,7 +95,7 @@ public final class PrunedModel implements ThinnedModel {
         after);
   }
 
-  private static @org.jspecify.annotations.Nullable Double boxed(OptionalDouble value) {
+  private static @Nullable Double boxed(OptionalDouble value) {
     return value.isPresent() ? value.getAsDouble() : null;
   }
 
@@ -132,96 +103,25 @@ public final class PrunedModel implements ThinnedModel {
   boolean isPlain(PrunedLayer layer) {
     TensorView weight = layer.layer().weight();
     return layer.values().isEmpty()
-        && !made.containsKey(weight.name())
-        && stored.typeOf(weight) == weight.dtype();
-  }
-
-  private TensorInfo infoOf(TensorView tensor) {
-    return tensor.info().withFloatsAs(dtype());
-  }
-
-  private Optional<DType> dtype() {
-    return stored.dtype();
-  }
-
-  private TensorView make(PrunedLayer layer) {
-    Layer of = layer.layer();
-    return layer
-        .values()
-        .orElseGet(
-            () -> PrunedWriter.masked(of.weight(), layer.mask(), infoOf(of.weight()), scratch));
-  }
-
-  @Override
-  public Path path() {
-    return source.path();
+        && !isMade(weight.name())
+        && info(weight.name()).dtype() == weight.dtype();
   }
 
   @Override
   public String kind() {
-    return "pruned " + source.kind();
+    return "pruned " + source().kind();
   }
 
   @Override
-  public List<TensorView> tensors() {
-    return source.tensors().stream().map(this::stored).toList();
-  }
-
-  private TensorView stored(TensorView tensor) {
-    PrunedLayer layer = layers.get(tensor.name());
+  protected TensorView make(String name) {
+    PrunedLayer layer = layers.get(name);
     return layer == null
-        ? stored.kept(tensor, tensor.name())
-        : made.computeIfAbsent(tensor.name(), name -> make(layer));
-  }
-
-  @Override
-  public Optional<TensorView> find(String name) {
-    return source.find(name).map(this::stored);
-  }
-
-  @Override
-  public List<TensorInfo> infos() {
-    return source.tensors().stream().map(this::infoOf).toList();
-  }
-
-  @Override
-  public long bytes() {
-    return infos().stream().mapToLong(TensorInfo::bytes).sum();
-  }
-
-  @Override
-  public long parameters() {
-    return source.parameters();
-  }
-
-  @Override
-  public Map<String, String> metadata() {
-    LowRank lowRank = LowRank.of(source);
-    return lowRank.modules().isEmpty() ? Map.of() : lowRank.headerMetadata();
-  }
-
-  @Override
-  public Optional<ModelConfig> config() {
-    return source.config();
-  }
-
-  @Override
-  public List<String> leftOut() {
-    return source.leftOut();
-  }
-
-  @Override
-  public List<Path> weightFiles() {
-    return source.weightFiles();
-  }
-
-  @Override
-  public List<Path> sideFiles() {
-    return source.sideFiles();
-  }
-
-  @Override
-  public void close() {
-    scratch.close();
+        ? stored().kept(source().tensor(name), name)
+        : layer
+            .values()
+            .orElseGet(
+                () ->
+                    PrunedWriter.masked(
+                        layer.layer().weight(), layer.mask(), info(name), scratch()));
   }
 }

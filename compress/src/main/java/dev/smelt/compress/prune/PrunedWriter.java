@@ -1,5 +1,7 @@
 package dev.smelt.compress.prune;
 
+import dev.smelt.compress.layer.Piece;
+import dev.smelt.compress.layer.PiecewiseWriter;
 import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.Progress;
 import dev.smelt.formats.TensorInfo;
@@ -7,11 +9,8 @@ import dev.smelt.formats.TensorView;
 import dev.smelt.formats.codec.TensorEncoder;
 import dev.smelt.formats.safetensors.TensorSlot;
 import dev.smelt.formats.storage.Scratch;
-import dev.smelt.formats.work.Workers;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -34,44 +33,23 @@ final class PrunedWriter {
     this.progress = progress;
   }
 
-  /** By tensor. Sums are taken in one order, whatever the number of threads. */
+  /** What changed, by tensor. */
   Map<String, Change> write(CheckpointWriter writer) {
+    List<PrunedLayer> layers = List.copyOf(model.layers().values());
+    List<TensorView> others =
+        model.original().tensors().stream()
+            .filter(tensor -> !model.layers().containsKey(tensor.name()))
+            .toList();
     try (Progress.Task task = progress.begin("writing", model.parameters(), "parameters")) {
-      Map<String, Change> changes = changes(writer, task);
-      List<Workers.Job> others = new ArrayList<>();
-      for (TensorView tensor : model.source().tensors()) {
-        if (!model.layers().containsKey(tensor.name())) {
-          others.add(() -> copy(tensor, writer, task));
-        }
-      }
-      Workers.run(threads, others);
+      PiecewiseWriter pieces = new PiecewiseWriter(writer, threads, task);
+      Map<String, Change> changes =
+          pieces.write(
+              layers.stream().map(layer -> layer.layer().weight()).toList(),
+              piece -> write(piece, layers.get(piece.tensor()), writer),
+              Change::plus);
+      pieces.copy(others);
       return changes;
     }
-  }
-
-  private Map<String, Change> changes(CheckpointWriter writer, Progress.Task task) {
-    List<PrunedLayer> layers = List.copyOf(model.layers().values());
-    List<Piece> pieces = Piece.of(layers.stream().map(layer -> layer.mask().elements()).toList());
-    List<Change> found =
-        Workers.map(
-            threads,
-            pieces,
-            piece -> {
-              Change one = write(piece, layers.get(piece.tensor()), writer);
-              task.advance(piece.count());
-              return one;
-            });
-    Map<String, Change> changes = new HashMap<>();
-    for (int i = 0; i < found.size(); i++) {
-      String name = layers.get(pieces.get(i).tensor()).layer().weight().name();
-      changes.merge(name, found.get(i), Change::plus);
-    }
-    return changes;
-  }
-
-  private static void copy(TensorView tensor, CheckpointWriter writer, Progress.Task task) {
-    writer.slot(tensor.name()).transfer(tensor);
-    task.advance(tensor.elements());
   }
 
   private Change write(Piece piece, PrunedLayer layer, CheckpointWriter writer) {

@@ -1,5 +1,6 @@
 package dev.smelt.compress.prune;
 
+import dev.smelt.compress.layer.Piece;
 import dev.smelt.formats.storage.Scratch;
 import dev.smelt.formats.work.Workers;
 import java.util.ArrayList;

@@ -1,6 +1,7 @@
 package dev.smelt.compress.prune;
 
 import dev.smelt.compress.layer.Layer;
+import dev.smelt.compress.layer.Piece;
 import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.storage.Scratch;
 import dev.smelt.formats.work.Workers;

@@ -45,7 +45,7 @@ final class SparseGpt {
       Scratch scratch,
       StoredTensors stored) {
     Matrix weights = layer.load(algebra);
-    GramRoot root = GramRoot.of(algebra, gram.load(algebra, layer));
+    InputRoot root = InputRoot.of(algebra, gram.load(algebra, layer));
     Mask.Builder mask = new Mask.Builder(scratch, layer.weight().elements());
     double[] after;
     try (LinearAlgebra inner = algebra.inner()) {

@@ -1,5 +1,6 @@
 package dev.smelt.compress.structure;
 
+import dev.smelt.compress.layer.DerivedModel;
 import dev.smelt.compress.layer.StoredTensors;
 import dev.smelt.compress.prune.ThinnedModel;
 import dev.smelt.formats.Checkpoint;
@@ -12,26 +13,22 @@ import dev.smelt.formats.manifest.TensorRecord;
 import dev.smelt.formats.model.Architecture;
 import dev.smelt.formats.storage.Scratch;
 import dev.smelt.formats.work.Workers;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 
 /** A model that lacks hidden units, heads or blocks. Tensors are made when they are asked for. */
-public final class ShrunkModel implements ThinnedModel {
+public final class ShrunkModel extends DerivedModel implements ThinnedModel {
 
-  private final Checkpoint source;
   private final ModelConfig config;
   private final StructurePattern pattern;
   private final List<Removal> removals;
   private final List<String> notes;
   private final List<Fate> fates;
   private final Map<String, Fate> byName = new HashMap<>();
-  private final Scratch scratch;
-  private final StoredTensors stored;
-  private final Map<String, TensorView> made = new HashMap<>();
 
   /**
    * @param fates of all tensors, in the order of the source
@@ -46,14 +43,12 @@ public final class ShrunkModel implements ThinnedModel {
       List<Fate> fates,
       Scratch scratch,
       StoredTensors stored) {
-    this.source = source;
+    super(source, infos(fates, stored), scratch, stored);
     this.config = config;
     this.pattern = pattern;
     this.removals = List.copyOf(removals);
     this.notes = List.copyOf(notes);
     this.fates = List.copyOf(fates);
-    this.scratch = scratch;
-    this.stored = stored;
     for (Fate fate : fates) {
       if (!(fate instanceof Fate.Goes)) {
         byName.put(fate.output().name(), fate);
@@ -85,10 +80,11 @@ public final class ShrunkModel implements ThinnedModel {
     return notes;
   }
 
-  @Override
-  public CheckpointWriter.Content content() {
-    return new CheckpointWriter.Content(
-        infos(), metadata(), config().map(one -> one.withDtype(stored.dtype())), sideFiles());
+  private static List<TensorInfo> infos(List<Fate> fates, StoredTensors stored) {
+    return fates.stream()
+        .filter(fate -> !(fate instanceof Fate.Goes))
+        .map(fate -> fate.output().withFloatsAs(stored.dtype()))
+        .toList();
   }
 
   @Override
@@ -148,106 +144,32 @@ public final class ShrunkModel implements ThinnedModel {
   }
 
   private TensorInfo rounded(Fate fate) {
-    return fate.output().withFloatsAs(stored.dtype());
-  }
-
-  /**
-   * Takes other values for some tensors, rounded to the types in which these are stored.
-   *
-   * @param values by the name of the tensor here, of its shape
-   * @throws IllegalArgumentException when one is of another shape
-   */
-  @Override
-  public synchronized void replace(Map<String, TensorView> values) {
-    values.forEach(
-        (name, view) -> {
-          TensorInfo info = tensor(name).info();
-          if (!view.shape().equals(info.shape())) {
-            throw new IllegalArgumentException(info + " cannot have the values of " + view.info());
-          }
-          made.put(name, stored.of(name, info.dtype(), info.shape(), view.toDoubles()));
-        });
+    return fate.output().withFloatsAs(stored().dtype());
   }
 
   @Override
-  public Path path() {
-    return source.path();
+  public void replace(Map<String, TensorView> values) {
+    put(values);
   }
 
   @Override
   public String kind() {
-    return "shrunk " + source.kind();
+    return "shrunk " + source().kind();
   }
 
   @Override
-  public List<TensorView> tensors() {
-    List<TensorView> tensors = new ArrayList<>();
-    for (TensorInfo info : infos()) {
-      tensors.add(tensor(info.name()));
-    }
-    return tensors;
-  }
-
-  @Override
-  public synchronized Optional<TensorView> find(String name) {
-    Fate fate = byName.get(name);
-    return fate == null
-        ? Optional.empty()
-        : Optional.of(made.computeIfAbsent(name, key -> make(fate)));
-  }
-
-  private TensorView make(Fate fate) {
-    return switch (fate) {
-      case Fate.Stays(TensorView input, String name) -> stored.kept(input, name);
+  protected TensorView make(String tensor) {
+    return switch (Objects.requireNonNull(byName.get(tensor), tensor)) {
+      case Fate.Stays(TensorView input, String name) -> stored().kept(input, name);
       case Fate.Cut(TensorView input, int axis, int[] kept, String _) ->
-          stored.kept(Slicer.cut(input, axis, kept, scratch), input.name());
+          stored().kept(Slicer.cut(input, axis, kept, scratch()), input.name());
       case Fate.Refitted refitted -> refitted.values();
       case Fate.Goes goes -> throw new IllegalArgumentException(goes.input().name());
     };
   }
 
   @Override
-  public List<TensorInfo> infos() {
-    return fates.stream().filter(fate -> !(fate instanceof Fate.Goes)).map(this::rounded).toList();
-  }
-
-  @Override
-  public long bytes() {
-    return infos().stream().mapToLong(TensorInfo::bytes).sum();
-  }
-
-  @Override
-  public long parameters() {
-    return infos().stream().mapToLong(TensorInfo::elements).sum();
-  }
-
-  @Override
-  public Map<String, String> metadata() {
-    return Map.of();
-  }
-
-  @Override
-  public List<String> leftOut() {
-    return source.leftOut();
-  }
-
-  @Override
   public Optional<ModelConfig> config() {
     return Optional.of(config);
-  }
-
-  @Override
-  public List<Path> weightFiles() {
-    return source.weightFiles();
-  }
-
-  @Override
-  public List<Path> sideFiles() {
-    return source.sideFiles();
-  }
-
-  @Override
-  public void close() {
-    scratch.close();
   }
 }

@@ -10,14 +10,14 @@ import dev.smelt.gpu.engine.Precision;
  *
  * @param lower L, lower triangular, f64, with LLᵀ = JHJ, where J turns around the order of inputs
  */
-record GramRoot(Matrix lower) {
+record InputRoot(Matrix lower) {
 
   /**
    * @param h H, in×in
    */
-  static GramRoot of(LinearAlgebra algebra, Matrix h) {
+  static InputRoot of(LinearAlgebra algebra, Matrix h) {
     try (LinearAlgebra inner = algebra.inner()) {
-      return new GramRoot(algebra.keep(inner.cholesky(inner.reverse(h))));
+      return new InputRoot(algebra.keep(inner.cholesky(inner.reverse(h))));
     }
   }
 

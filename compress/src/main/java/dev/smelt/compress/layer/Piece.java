@@ -1,4 +1,4 @@
-package dev.smelt.compress.prune;
+package dev.smelt.compress.layer;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -9,7 +9,7 @@ import java.util.List;
  * @param tensor its place among the tensors
  * @param first a multiple of 64
  */
-record Piece(int tensor, long first, int count) {
+public record Piece(int tensor, long first, int count) {
 
   private static final int LENGTH = 1 << 22;
 
@@ -18,7 +18,7 @@ record Piece(int tensor, long first, int count) {
    *
    * @param elements of each tensor
    */
-  static List<Piece> of(List<Long> elements) {
+  public static List<Piece> of(List<Long> elements) {
     List<Piece> pieces = new ArrayList<>();
     for (int tensor = 0; tensor < elements.size(); tensor++) {
       long all = elements.get(tensor);
