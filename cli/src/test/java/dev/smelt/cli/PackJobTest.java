@@ -266,6 +266,9 @@ class PackJobTest {
         .refused(ExitCode.BAD_INPUT, "nothing to pack", GPT2.toString());
     smelt("pack", plain, "-o", folder.resolve("model.safetensors"))
         .refused(ExitCode.USAGE, "model.safetensors", "choose another name");
+    Path file = folder.resolve("model.safetensors");
+    smelt("prune", GPT2, "--sparsity", 0.5, "--pack", "-o", file)
+        .refused(ExitCode.USAGE, "model.safetensors", "choose another name");
     smelt("pack", plain, "-o", packed).refused(ExitCode.USAGE, "output exists", "--overwrite");
     smelt("pack", packed, "-o", packed, "--overwrite")
         .refused(ExitCode.USAGE, "output would replace an input");

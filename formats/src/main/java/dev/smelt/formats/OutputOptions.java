@@ -1,6 +1,7 @@
 package dev.smelt.formats;
 
 import dev.smelt.formats.huggingface.SafetensorsCheckpoint;
+import dev.smelt.formats.huggingface.SafetensorsOutput;
 import dev.smelt.formats.storage.Storage;
 import java.nio.file.Path;
 import java.util.List;
@@ -42,6 +43,21 @@ public record OutputOptions(Path target, boolean overwrite, long shardBytes) {
           .forEach(shared -> requireOutside(input.resolve(shared)));
     }
     Storage.local().stage(target, overwrite).close();
+  }
+
+  /**
+   * Finds out before the work begins whether packed weights may have this name.
+   *
+   * @throws UsageException when loaders would take them for plain ones under it
+   */
+  public void requirePackable() {
+    if (isSingleFile() && SafetensorsOutput.isNameOfPlain(target)) {
+      throw new UsageException(
+          "other software would take packed weights for plain ones under this name ["
+              + target
+              + "]",
+          "choose another name, such as packed.safetensors");
+    }
   }
 
   private void requireOutside(Path input) {

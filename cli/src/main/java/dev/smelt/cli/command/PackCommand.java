@@ -35,6 +35,7 @@ public final class PackCommand extends SmeltCommand {
   @Override
   protected Result execute() {
     OutputOptions options = target.options();
+    options.requirePackable();
     options.requireWritable(List.of(path));
     try (Checkpoint checkpoint = Checkpoint.open(path)) {
       PackedOutput packed = PackedOutput.of(checkpoint.tensors(), root().threads());

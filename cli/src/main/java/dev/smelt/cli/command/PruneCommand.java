@@ -84,6 +84,9 @@ public final class PruneCommand extends SmeltCommand {
       how.refuseAsUseless("--data");
     }
     OutputOptions options = output.options();
+    if (pack) {
+      options.requirePackable();
+    }
     options.requireWritable(inputs());
     try (Checkpoint checkpoint = Checkpoint.open(path);
         LazyDevice device = new LazyDevice(root()::openDevice)) {

@@ -59,7 +59,7 @@ public final class PackingOutput implements CheckpointWriter {
   public static CheckpointWriter create(
       OutputOptions options, Content content, int threads, Progress progress) {
     SafetensorsOutput.requireReplaceable(options);
-    SafetensorsOutput.requireOwnName(options);
+    options.requirePackable();
     PackedOutput.requireOrdinary(content.tensors());
     Staging staging = Storage.local().stage(options.target(), options.overwrite());
     boolean ready = false;

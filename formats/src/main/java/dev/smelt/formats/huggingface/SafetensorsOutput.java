@@ -33,7 +33,7 @@ public final class SafetensorsOutput implements CheckpointWriter {
   public static CheckpointWriter create(OutputOptions options, Content content) {
     requireReplaceable(options);
     if (PackedFormat.isMarked(content.metadata())) {
-      requireOwnName(options);
+      options.requirePackable();
     }
     Staging staging = Storage.local().stage(options.target(), options.overwrite());
     SafetensorsOutput output = new SafetensorsOutput(options, staging);
@@ -64,15 +64,9 @@ public final class SafetensorsOutput implements CheckpointWriter {
     }
   }
 
-  /** See {@link WeightNames#PACKED}. */
-  static void requireOwnName(OutputOptions options) {
-    if (options.isSingleFile() && options.target().endsWith(WeightNames.PLAIN.single())) {
-      throw new UsageException(
-          "other software would take packed weights for plain ones under this name ["
-              + options.target()
-              + "]",
-          "choose another name, such as " + WeightNames.PACKED.single());
-    }
+  /** See {@link OutputOptions#requirePackable}. */
+  public static boolean isNameOfPlain(Path file) {
+    return file.endsWith(WeightNames.PLAIN.single());
   }
 
   private void begin(Content content) {
