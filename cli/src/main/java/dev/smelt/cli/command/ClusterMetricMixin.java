@@ -22,8 +22,7 @@ final class ClusterMetricMixin {
    * @throws UsageException when options do not go together
    */
   void check(int models) {
-    options.check(
-        null, !statistics.files().isEmpty(), statistics.anyModel(), StatisticsPerModel.ADVICE);
+    options.check(null, !statistics.files().isEmpty(), StatisticsPerModel.ADVICE);
     statistics.check(models);
   }
 

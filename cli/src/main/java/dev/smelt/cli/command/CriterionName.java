@@ -34,7 +34,7 @@ enum CriterionName {
   }
 
   boolean needsStatistics() {
-    return this != MAGNITUDE;
+    return !statistics().isEmpty();
   }
 
   /** What it needs to know of the data. */

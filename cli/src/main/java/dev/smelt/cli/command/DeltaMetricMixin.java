@@ -23,11 +23,7 @@ final class DeltaMetricMixin {
    * @throws UsageException when options do not go together
    */
   void check(int models) {
-    options.check(
-        side.get(),
-        !statistics.files().isEmpty(),
-        statistics.anyModel(),
-        StatisticsPerModel.ADVICE);
+    options.check(side.get(), !statistics.files().isEmpty(), StatisticsPerModel.ADVICE);
     statistics.check(models);
   }
 

@@ -10,9 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
 
 /** Options that say what counts as close to a matrix. */
 final class MetricMixin {
@@ -21,14 +19,7 @@ final class MetricMixin {
 
   @Mixin private FisherSide side = new FisherSide();
 
-  @Option(
-      names = "--stats",
-      paramLabel = "FILE",
-      description = "Statistics of this model, from smelt fisher.")
-  private @Nullable Path stats;
-
-  @Option(names = "--any-model", description = "Accept statistics of another model.")
-  private boolean anyModel;
+  @Mixin private StatisticsInput stats = new StatisticsInput();
 
   /** A metric and the file behind it. */
   record Chosen(MetricSpec spec, Metric metric, Optional<Statistics> statistics)
@@ -41,44 +32,36 @@ final class MetricMixin {
 
   /** Files that are read. */
   List<Path> inputs() {
-    return stats == null ? List.of() : List.of(stats);
+    return stats.inputs();
   }
 
   boolean hasStatistics() {
-    return stats != null;
+    return stats.isGiven();
   }
 
   /** What can be said before any file is opened. */
   void check() {
-    options.check(
-        side.get(), stats != null, anyModel, "give --stats FILE; smelt fisher computes it");
+    options.check(side.get(), stats.isGiven(), "give --stats FILE; smelt fisher computes it");
+    stats.check();
   }
 
   /**
    * @param modelSha256 of which the statistics must be
    */
   Chosen open(String modelSha256) {
-    if (stats == null) {
-      MetricSpec spec = options.of(side.get(), Optional.empty());
-      return new Chosen(spec, spec.metric(Optional.empty()), Optional.empty());
-    }
-    Statistics statistics = Statistics.open(stats);
+    Optional<Statistics> statistics = stats.open(modelSha256);
     try {
-      if (!anyModel) {
-        statistics.requireModel(modelSha256);
-      }
-      Optional<Statistics> opened = Optional.of(statistics);
-      MetricSpec spec = options.of(side.get(), opened);
-      return new Chosen(spec, spec.metric(opened), opened);
+      MetricSpec spec = options.of(side.get(), statistics);
+      return new Chosen(spec, spec.metric(statistics), statistics);
     } catch (RuntimeException e) {
-      statistics.close();
+      statistics.ifPresent(Statistics::close);
       throw e;
     }
   }
 
   /** For the manifest. */
   List<Manifest.Input> manifestInputs() {
-    return stats == null ? List.of() : List.of(Manifests.file("statistics", stats));
+    return stats.manifestInputs();
   }
 
   /** All that decompositions depend on. */
@@ -86,9 +69,7 @@ final class MetricMixin {
     Map<String, String> from = new LinkedHashMap<>();
     from.put("model", modelSha256);
     spec.parameters().forEach((name, value) -> from.put(name, value.toString()));
-    if (stats != null) {
-      from.put("statistics", Hashing.sha256(stats));
-    }
+    stats.inputs().forEach(file -> from.put("statistics", Hashing.sha256(file)));
     return from;
   }
 }

@@ -34,17 +34,15 @@ final class MetricOptions {
    *
    * @param side of {@link Kind#FISHER}, if it was named
    * @param hasStatistics whether there are statistics
-   * @param anyModel whether those of another model are accepted
    * @param advice how to give statistics
    * @throws UsageException when options do not go together
    */
-  void check(@Nullable Side side, boolean hasStatistics, boolean anyModel, String advice) {
+  void check(@Nullable Side side, boolean hasStatistics, String advice) {
     if (!hasStatistics) {
       if (kind != null && kind != Kind.PLAIN) {
         throw new UsageException("--metric " + kind + " needs statistics", advice);
       }
       var _ = MetricSpec.of(Kind.PLAIN, side, damping);
-      Useless.refuse("--any-model", anyModel, "without --stats");
     } else if (kind != null) {
       var _ = MetricSpec.of(kind, side, damping);
       Useless.refuse("--stats", kind == Kind.PLAIN, "with --metric plain");

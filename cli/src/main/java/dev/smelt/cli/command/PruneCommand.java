@@ -1,9 +1,8 @@
 package dev.smelt.cli.command;
 
-import dev.smelt.compress.prune.PrunedModel;
 import dev.smelt.compress.prune.Pruner;
 import dev.smelt.compress.prune.ThinnedModel;
-import dev.smelt.compress.search.ShareSearch;
+import dev.smelt.compress.structure.StructureOptions;
 import dev.smelt.compress.structure.StructuredPruner;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CheckpointWriter;
@@ -20,7 +19,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.DoubleFunction;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -118,7 +116,9 @@ public final class PruneCommand extends SmeltCommand {
   }
 
   private Result run(Work work) {
-    // Data that do not suit the model are refused before there is work to lose.
+    // What does not suit the model is refused before there is work to lose.
+    Optional<Pruner> weights =
+        structure().isPresent() ? Optional.empty() : Optional.of(pruner(work));
     Optional<LossMeter> meter =
         Optional.ofNullable(data)
             .map(
@@ -129,132 +129,68 @@ public final class PruneCommand extends SmeltCommand {
         tuning.hasData()
             ? tuning.data(how, work.checkpoint(), work.device().get())
             : Optional.empty();
-    Thinner thinner = thinner(work, training);
-    List<String> notes = new ArrayList<>();
-    double sparsity = what.sparsity();
-    Optional<GateException> gate = Optional.empty();
-    if (what.maxLossIncrease().isPresent()) {
-      ShareSearch.Found found =
-          search(what.maxLossIncrease().getAsDouble(), thinner, meter.orElseThrow());
-      sparsity = sparsity(found.share());
-      notes.addAll(describe(found, meter.get().denseLoss()));
-      gate = found.share() < 1 ? Optional.empty() : Optional.of(nothingWithin());
-    }
-    ThinnedModel pruned = work.opened().add(thinner.thin(sparsity));
+    Thinner thinner =
+        weights.isPresent() ? thinner(work, weights.get(), training) : unitThinner(work);
+    SparsityLimit limit =
+        what.maxLossIncrease().isPresent()
+            ? SparsityLimit.find(
+                path, what.maxLossIncrease().getAsDouble(), thinner, meter.orElseThrow())
+            : new SparsityLimit(what.sparsity(), List.of(), Optional.empty());
+    List<String> notes = new ArrayList<>(limit.notes());
+    ThinnedModel pruned = work.opened().add(thinner.thin(limit.sparsity()));
     notes.addAll(pruned.notes());
     meter.ifPresent(one -> one.record("pruned", pruned));
     if (tuning.isWanted()) {
       thinning(work).tune(pruned, work.checkpoint(), training.orElseThrow(), tuning.options(how));
       meter.ifPresent(one -> one.record("tuned", pruned));
     }
-    return write(work, pruned, meter, notes, gate);
+    return write(work, pruned, meter, notes, limit.gate());
   }
 
-  /**
-   * Makes thinner models, one after another.
-   *
-   * @param largest share that may go
-   */
-  private record Thinner(DoubleFunction<? extends ThinnedModel> way, double largest) {
-    ThinnedModel thin(double sparsity) {
-      return way.apply(sparsity);
-    }
+  private Optional<StructureOptions> structure() {
+    return what.structure(output.dtype());
   }
 
-  private Thinner thinner(Work work, Optional<Dataset> training) {
-    if (what.leavesOutUnits()) {
-      StructuredPruner pruner =
-          StructuredPruner.open(
-              work.checkpoint(),
-              what.structure(output.dtype()),
-              what.scoring(work.statistics(), work.device()),
-              output.options(),
-              root().threads(),
-              root().progress());
-      return new Thinner(pruner::shrink, pruner.largestSparsity());
-    }
+  private Pruner pruner(Work work) {
     Pruner pruner =
         new Pruner(what.options(output.dtype()), output.options(), work.device(), root().threads());
     var _ = pruner.layers(work.checkpoint());
-    return new Thinner(
-        sparsity ->
-            schedule.isGiven()
-                ? gradually(work, pruner, sparsity, training.orElseThrow())
-                : atOnce(work, pruner, sparsity),
-        1);
+    return pruner;
+  }
+
+  private Thinner thinner(Work work, Pruner pruner, Optional<Dataset> training) {
+    Optional<WeightThinner.Steps> steps =
+        schedule.isGiven()
+            ? Optional.of(
+                new WeightThinner.Steps(
+                    schedule,
+                    training.orElseThrow(),
+                    (model, examples) ->
+                        thinning(work).statistics(model, examples, what.statistics())))
+            : Optional.empty();
+    return new WeightThinner(
+        work.checkpoint(),
+        pruner,
+        what.criterion(),
+        work.device(),
+        work.statistics(),
+        steps,
+        root().progress());
+  }
+
+  private Thinner unitThinner(Work work) {
+    return new UnitThinner(
+        StructuredPruner.open(
+            work.checkpoint(),
+            structure().orElseThrow(),
+            what.criterion().scoring(work.statistics(), work.device()),
+            output.options(),
+            root().threads(),
+            root().progress()));
   }
 
   private Thinning thinning(Work work) {
     return new Thinning(how, work.device().get(), output.options().target(), root().progress());
-  }
-
-  private PrunedModel atOnce(Work work, Pruner pruner, double sparsity) {
-    return pruner.prune(
-        work.checkpoint(),
-        Optional.empty(),
-        what.method(work.statistics(), work.device()),
-        sparsity,
-        work.statistics(),
-        root().progress());
-  }
-
-  private PrunedModel gradually(Work work, Pruner pruner, double sparsity, Dataset training) {
-    Optional<PrunedModel> last = Optional.empty();
-    for (double share : schedule.schedule().orElseThrow().shares(sparsity)) {
-      Checkpoint now = last.isPresent() ? last.get() : work.checkpoint();
-      try (Statistics fresh = thinning(work).statistics(now, training, what.statistics())) {
-        Optional<Statistics> statistics = Optional.of(fresh);
-        PrunedModel next =
-            pruner.prune(
-                work.checkpoint(),
-                last,
-                what.method(statistics, work.device()),
-                share,
-                statistics,
-                root().progress());
-        last.ifPresent(PrunedModel::close);
-        last = Optional.of(next);
-      } catch (RuntimeException e) {
-        last.ifPresent(PrunedModel::close);
-        throw e;
-      }
-    }
-    return last.orElseThrow();
-  }
-
-  private static ShareSearch.Found search(double increase, Thinner thinner, LossMeter meter) {
-    return new ShareSearch(
-            kept -> {
-              try (ThinnedModel tried = thinner.thin(sparsity(kept))) {
-                return new ShareSearch.Outcome(tried.bytes(), meter.loss(tried));
-              }
-            })
-        .smallestWithin(1 - thinner.largest(), meter.denseLoss() + increase);
-  }
-
-  /** What goes where a share is kept; both are thousandths. */
-  private static double sparsity(double kept) {
-    return Math.round((1 - kept) * 1000) / 1000.0;
-  }
-
-  private static List<String> describe(ShareSearch.Found found, double before) {
-    return found.tries().stream()
-        .map(
-            one ->
-                "tried --sparsity %s: loss %+.4f%s"
-                    .formatted(
-                        sparsity(one.share()),
-                        one.loss() - before,
-                        one.within() ? "" : ", too much"))
-        .toList();
-  }
-
-  private GateException nothingWithin() {
-    return new GateException(
-        "nothing can be pruned within the loss",
-        path.toString(),
-        "--max-loss-increase " + what.maxLossIncrease().orElseThrow() + " allows nothing",
-        "the output is dense; allow more, or try another --criterion");
   }
 
   private Result write(

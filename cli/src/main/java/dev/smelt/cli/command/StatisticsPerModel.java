@@ -31,14 +31,11 @@ final class StatisticsPerModel {
     return List.copyOf(stats);
   }
 
-  boolean anyModel() {
-    return anyModel;
-  }
-
   /**
    * @throws UsageException when there are too few or too many
    */
   void check(int models) {
+    Useless.refuse("--any-model", anyModel && stats.isEmpty(), "without --stats");
     if (stats.size() > 1 && stats.size() != models) {
       throw new UsageException(
           stats.size() + " statistics files for " + models + " models", ADVICE);

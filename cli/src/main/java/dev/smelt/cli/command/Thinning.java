@@ -55,18 +55,21 @@ record Thinning(DataMixin how, ComputeDevice device, Path place, Progress progre
 
   /** Trains what may be trained, holding zeros. */
   void tune(ThinnedModel model, Checkpoint dense, Dataset data, TuneOptions options) {
+    if (options.distillation() == 0) {
+      tune(model, Optional.empty(), data, options);
+    } else {
+      try (Network teacher = how.load(dense, device)) {
+        tune(model, Optional.of(teacher), data, options);
+      }
+    }
+  }
+
+  private void tune(
+      ThinnedModel model, Optional<Network> teacher, Dataset data, TuneOptions options) {
     try (Network student = how.load(model, device);
-        Network teacher = how.load(dense, device);
         Scratch scratch = Storage.local().scratch(place)) {
       Set<String> names = new LinkedHashSet<>(model.trainable());
-      var _ =
-          Tuner.tune(
-              student,
-              data,
-              names,
-              options.withZerosHeld(),
-              options.distillation() > 0 ? Optional.of(teacher) : Optional.empty(),
-              progress);
+      var _ = Tuner.tune(student, data, names, options.withZerosHeld(), teacher, progress);
       Map<String, TensorView> values = new LinkedHashMap<>();
       names.forEach(name -> values.put(name, student.values(name, scratch)));
       model.replace(values);
