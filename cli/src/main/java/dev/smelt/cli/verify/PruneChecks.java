@@ -115,7 +115,7 @@ public final class PruneChecks {
             "zeros",
             name,
             sparsity == null ? "none" : String.valueOf(sparsity.zeros()),
-            String.valueOf(PruneRecertification.zeros(after))));
+            String.valueOf(Values.zeros(after))));
     double norm = Values.norm(before);
     double error = norm == 0 ? 0 : Values.distance(before, after) / norm;
     checks.add(CertificateChecks.close("relative error", name, record.relativeError(), error));

@@ -40,6 +40,19 @@ public final class Values {
     return norm.value();
   }
 
+  /** How many are zero. */
+  public static long zeros(TensorView a) {
+    long[] zeros = new long[1];
+    each(
+        a,
+        (values, count) -> {
+          for (int i = 0; i < count; i++) {
+            zeros[0] += values[i] == 0 ? 1 : 0;
+          }
+        });
+    return zeros[0];
+  }
+
   /** ‖a − b‖. */
   public static double distance(TensorView a, TensorView b) {
     Norm norm = new Norm();

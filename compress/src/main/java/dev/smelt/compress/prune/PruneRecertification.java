@@ -13,20 +13,6 @@ public final class PruneRecertification {
 
   private PruneRecertification() {}
 
-  /** How many weights are zero. */
-  public static long zeros(TensorView written) {
-    long zeros = 0;
-    double[] part = new double[(int) Math.min(PART, written.elements())];
-    for (long first = 0; first < written.elements(); first += part.length) {
-      int count = (int) Math.min(part.length, written.elements() - first);
-      written.read(first, count, part);
-      for (int i = 0; i < count; i++) {
-        zeros += part[i] == 0 ? 1 : 0;
-      }
-    }
-    return zeros;
-  }
-
   /** Whether no group of an output keeps more than it may. */
   public static boolean fits(Layer written, Pattern.Groups groups) {
     double[] w = written.toDoubles();

@@ -60,55 +60,23 @@ public record TuneOptions(
   }
 
   public TuneOptions withBatch(int other) {
-    return new TuneOptions(
-        steps,
-        learningRate,
-        warmup,
-        other,
-        weightDecay,
-        beta1,
-        beta2,
-        epsilon,
-        clip,
-        distillation,
-        seed,
-        holdsZeros);
+    return with(other, distillation, seed, holdsZeros);
   }
 
   public TuneOptions withDistillation(double other) {
-    return new TuneOptions(
-        steps,
-        learningRate,
-        warmup,
-        batch,
-        weightDecay,
-        beta1,
-        beta2,
-        epsilon,
-        clip,
-        other,
-        seed,
-        holdsZeros);
+    return with(batch, other, seed, holdsZeros);
   }
 
   public TuneOptions withSeed(long other) {
-    return new TuneOptions(
-        steps,
-        learningRate,
-        warmup,
-        batch,
-        weightDecay,
-        beta1,
-        beta2,
-        epsilon,
-        clip,
-        distillation,
-        other,
-        holdsZeros);
+    return with(batch, distillation, other, holdsZeros);
   }
 
   /** What is exactly 0 at the start stays so. */
   public TuneOptions withZerosHeld() {
+    return with(batch, distillation, seed, true);
+  }
+
+  private TuneOptions with(int batch, double distillation, long seed, boolean holdsZeros) {
     return new TuneOptions(
         steps,
         learningRate,
@@ -121,7 +89,7 @@ public record TuneOptions(
         clip,
         distillation,
         seed,
-        true);
+        holdsZeros);
   }
 
   /**
