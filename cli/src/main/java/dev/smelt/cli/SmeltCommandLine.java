@@ -5,9 +5,15 @@ import dev.smelt.formats.SmeltException;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
+import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
@@ -16,6 +22,9 @@ public final class SmeltCommandLine {
 
   /** Narrower help is refused by the library. */
   private static final int LEAST_HELP_WIDTH = 55;
+
+  /** How picocli lists the values of an enum. */
+  private static final Pattern LISTED = Pattern.compile("\\[.*] \\(case-insensitive\\)");
 
   private final Console console;
 
@@ -57,9 +66,20 @@ public final class SmeltCommandLine {
               : "; did you mean " + String.join(" or ", unmatched.getSuggestions()) + "?";
     }
     String message = String.valueOf(refusal.getMessage()).lines().findFirst().orElse("");
+    message = withNamesAsTyped(message, refusal.getArgSpec());
     console.refuse(
         message + hint + "; see " + command.getCommandSpec().qualifiedName() + " --help");
     return ExitCode.USAGE;
+  }
+
+  /** Values of an enum as they are to be typed, in place of their names in the code. */
+  private static String withNamesAsTyped(String message, @Nullable ArgSpec argument) {
+    Object[] values = argument == null ? null : argument.auxiliaryTypes()[0].getEnumConstants();
+    if (values == null) {
+      return message;
+    }
+    String names = Arrays.stream(values).map(String::valueOf).collect(Collectors.joining(", "));
+    return LISTED.matcher(message).replaceFirst(Matcher.quoteReplacement(names));
   }
 
   private int fail(Smelt root, Exception failure) {

@@ -11,13 +11,18 @@ import dev.smelt.formats.manifest.TensorRecord;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** A manifest for people: what was done, what it saved, what to know. */
 final class ManifestText {
+
+  /** Tensors of one reason that are listed one by one. */
+  private static final int LISTED = 4;
 
   private ManifestText() {}
 
@@ -31,7 +36,10 @@ final class ManifestText {
     }
     List<TensorRecord> certified =
         manifest.tensors().stream()
-            .filter(record -> record.relativeError() != null && record.dampened() == null)
+            .filter(
+                record ->
+                    (record.relativeError() != null || record.weightedRelativeError() != null)
+                        && record.dampened() == null)
             .toList();
     if (!certified.isEmpty()) {
       text.append('\n').append(errors(certified).render(width, false)).append('\n');
@@ -46,13 +54,31 @@ final class ManifestText {
     if (measured != null) {
       text.append(measured(measured).render(width, false)).append('\n');
     }
-    for (TensorRecord record : manifest.tensors()) {
-      if (record.reason() != null) {
-        text.append(record.name()).append(": ").append(record.reason()).append('\n');
-      }
-    }
+    reasons(manifest.tensors()).forEach(line -> text.append(line).append('\n'));
     manifest.notes().forEach(note -> text.append(note).append('\n'));
     return text.toString();
+  }
+
+  /** Why tensors are what they are; of many for one reason the first and the last. */
+  private static List<String> reasons(List<TensorRecord> records) {
+    Map<String, List<String>> names = new LinkedHashMap<>();
+    for (TensorRecord record : records) {
+      if (record.reason() != null) {
+        names.computeIfAbsent(record.reason(), reason -> new ArrayList<>()).add(record.name());
+      }
+    }
+    List<String> lines = new ArrayList<>();
+    names.forEach(
+        (reason, tensors) -> {
+          if (tensors.size() > LISTED) {
+            lines.add(
+                "%s and %d more to %s: %s"
+                    .formatted(tensors.getFirst(), tensors.size() - 2, tensors.getLast(), reason));
+          } else {
+            tensors.forEach(tensor -> lines.add(tensor + ": " + reason));
+          }
+        });
+    return lines;
   }
 
   private static TextTable sizes(Manifest.Totals totals) {
@@ -156,6 +182,7 @@ final class ManifestText {
             new Column("zeros", ManifestText::zeros),
             new Column("relative error", record -> error(record.relativeError())),
             new Column("weighted error", record -> error(record.weightedRelativeError())),
+            new Column("predicted loss", record -> error(record.predictedLoss())),
             new Column("before", record -> Format.bytes(record.bytesBefore())),
             new Column("after", record -> Format.bytes(record.bytesAfter())));
     List<Column> used =
