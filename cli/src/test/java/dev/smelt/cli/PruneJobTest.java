@@ -290,6 +290,32 @@ class PruneJobTest {
   }
 
   @Test
+  void whatManyTensorsHaveInCommonIsSaidOnce() {
+    String text = prune(MODEL, "--pattern", "neurons", "--sparsity", 0.25).done().out();
+    assertThat(text)
+        .contains(
+            "transformer.h.0.mlp.c_fc.bias and 10 more to transformer.h.3.mlp.c_proj.weight:"
+                + " 192 of 768 hidden units left out\n");
+    assertThat(text.lines().filter(line -> line.contains("left out"))).hasSize(1);
+  }
+
+  @Test
+  void thePredictedLossIsThatOfAllTensorsTogether() {
+    List<Object> options =
+        new ArrayList<>(List.of("--sparsity", 0.2, "--criterion", "fisher", "--stats", statistics));
+    assertThat(prune(MODEL, options.toArray()).done().out()).contains("predicted loss");
+    options.add("--json");
+    double sum = 0;
+    JsonNode manifest = prune(MODEL, options.toArray()).json();
+    for (JsonNode tensor : manifest.path("tensors")) {
+      sum += tensor.path("predictedLoss").asDouble(0);
+    }
+    assertThat(sum).isPositive();
+    assertThat(manifest.path("notes").toString())
+        .contains("summed over its tokens, rises by %.3g nats".formatted(sum));
+  }
+
+  @Test
   void whatWasPrunedCanBeFactorisedAndWhatWasFactorisedPruned() {
     prune(MODEL, "--sparsity", 0.5).done();
     Path factored = folder.resolve("factored");
@@ -326,6 +352,8 @@ class PruneJobTest {
         "--criterion magnitude | one of --sparsity and --max-loss-increase is needed",
         "--max-loss-increase 0.1 | needs data",
         "--sparsity 0.5 --criterion wanda | --criterion wanda needs statistics",
+        "--sparsity 0.5 --criterion all | expected one of magnitude, fisher, wanda, contribution,",
+        "--sparsity 0.5 --scope all | expected one of global, tensor, row but was",
         "--sparsity 0.5 --allocation loss --scope tensor | --allocation loss needs statistics",
         "--sparsity 0.5 --compensate | --compensate needs statistics",
         "--sparsity 0.5 --damping 0.1 | --damping has no effect without --compensate",
