@@ -12,8 +12,6 @@ import dev.smelt.formats.work.Workers;
 import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.statistics.Statistics;
-import java.math.BigDecimal;
-import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -200,7 +198,7 @@ public final class Pruner {
   private List<Mask> smallest(
       List<Layer> layers, Criterion criterion, double sparsity, Scratch scratch) {
     long weights = layers.stream().mapToLong(Layer::elements).sum();
-    return smallest(layers, criterion, share(sparsity, weights), threads, scratch);
+    return smallest(layers, criterion, Share.of(sparsity, weights), threads, scratch);
   }
 
   private static List<Mask> smallest(
@@ -245,8 +243,8 @@ public final class Pruner {
                     "use --scope tensor or row, perhaps with --allocation loss");
             case Pattern.Unstructured _ ->
                 options.scope() == Scope.ROW
-                    ? new Quota.OfRows(share(sparsity, layer.storedIn()) * layer.storedOut())
-                    : new Quota.OfTensor(share(sparsity, layer.elements()));
+                    ? new Quota.OfRows(Share.of(sparsity, layer.storedIn()) * layer.storedOut())
+                    : new Quota.OfTensor(Share.of(sparsity, layer.elements()));
           });
     }
     return quotas;
@@ -264,13 +262,5 @@ public final class Pruner {
     try (Scratch temporary = Storage.local().scratch(output.target())) {
       return smallest(layers, losses, sparsity, temporary).stream().map(Mask::zeros).toList();
     }
-  }
-
-  /** ⌊s·n⌋; of s as decimals have it, so that 0.29 of 100 are 29. */
-  static long share(double sparsity, long weights) {
-    return BigDecimal.valueOf(sparsity)
-        .multiply(BigDecimal.valueOf(weights))
-        .setScale(0, RoundingMode.FLOOR)
-        .longValueExact();
   }
 }

@@ -1,8 +1,7 @@
 package dev.smelt.compress.structure;
 
+import dev.smelt.compress.prune.Share;
 import dev.smelt.formats.UsageException;
-import java.math.BigDecimal;
-import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -34,12 +33,9 @@ record Selection(String units, int multiple) {
     }
   }
 
-  /** ⌊s·n⌋ of the number that s is written as, so that 0.29 of 100 are 29. */
-  static int count(double sparsity, int n) {
-    return BigDecimal.valueOf(sparsity)
-        .multiply(BigDecimal.valueOf(n))
-        .setScale(0, RoundingMode.FLOOR)
-        .intValueExact();
+  /** ⌊s·n⌋. */
+  private static int count(double sparsity, int n) {
+    return Math.toIntExact(Share.of(sparsity, n));
   }
 
   /**

@@ -60,9 +60,8 @@ class PrunerTest {
   @CsvSource({"0.5, 240", "0.29, 239", "0.999, 408", "0.001, 408", "0.3333333, 408"})
   void exactlyTheFloorOfTheShareGoes(double sparsity, int ignored) {
     // 0.29 of 100 is 28.999999999999996 in doubles.
-    assertThat(Pruner.share(0.29, 100)).isEqualTo(29);
-    assertThat(Pruner.share(sparsity, ignored))
-        .isEqualTo((long) Math.floor(sparsity * ignored + 1e-9));
+    assertThat(Share.of(0.29, 100)).isEqualTo(29);
+    assertThat(Share.of(sparsity, ignored)).isEqualTo((long) Math.floor(sparsity * ignored + 1e-9));
     int all = 12 * 20 + 8 * 12 + 4 * 2 * 3 * 3;
     Pruned global = Pruned.Setup.of(Scope.GLOBAL).magnitude(model(DType.F32), out(), sparsity);
     assertThat(global.zeros()).isEqualTo((long) Math.floor(sparsity * all + 1e-9));

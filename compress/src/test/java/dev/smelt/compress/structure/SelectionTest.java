@@ -3,6 +3,7 @@ package dev.smelt.compress.structure;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.smelt.compress.prune.Share;
 import dev.smelt.formats.UsageException;
 import java.math.BigDecimal;
 import java.util.ArrayList;
@@ -32,7 +33,7 @@ class SelectionTest {
     "0.57, 100, 57"
   })
   void countsAreThoseOfTheNumberAsItIsWritten(double sparsity, int n, int goes) {
-    assertThat(Selection.count(sparsity, n)).isEqualTo(goes);
+    assertThat(Share.of(sparsity, n)).isEqualTo(goes);
     assertThat(HEADS.ofEach(List.of(new double[n]), sparsity).getFirst()).hasSize(goes);
   }
 
