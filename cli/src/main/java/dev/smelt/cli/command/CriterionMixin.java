@@ -62,8 +62,8 @@ final class CriterionMixin {
         compensate && criterion.compensates(),
         "with --criterion " + criterion + ", which does it already");
     Useless.refuse("--damping", damping != null && !compensates(), "without --compensate");
-    if (damping != null && (!(damping > 0) || Double.isInfinite(damping))) {
-      throw new UsageException("--damping " + damping + " is out of range", "use 1e-6 to 1");
+    if (damping != null) {
+      InputGram.requireDamping(damping);
     }
   }
 
@@ -98,11 +98,7 @@ final class CriterionMixin {
   /** Of units. */
   UnitScoring scoring(Optional<Statistics> statistics, Supplier<ComputeDevice> device) {
     return switch (criterion) {
-      case OBS, SPARSEGPT ->
-          new UnitScoring.Surgeon(
-              statistics.orElseThrow(),
-              damping == null ? UnitScoring.Surgeon.USUAL_DAMPING : damping,
-              device.get());
+      case OBS, SPARSEGPT -> new UnitScoring.Surgeon(gram(statistics), device.get());
       case BLOCK_ENTROPY -> new UnitScoring.Entropy(statistics.orElseThrow());
       case MAGNITUDE, FISHER, WANDA, CONTRIBUTION ->
           new UnitScoring.Summed(criterion(statistics, device));

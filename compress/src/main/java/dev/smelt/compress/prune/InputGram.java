@@ -3,10 +3,12 @@ package dev.smelt.compress.prune;
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.metric.Curvature;
 import dev.smelt.compress.metric.Grams;
+import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.UsageException;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
+import dev.smelt.gpu.engine.NotPositiveDefiniteException;
 import dev.smelt.gpu.statistics.Statistic;
 import dev.smelt.gpu.statistics.Statistics;
 
@@ -26,9 +28,35 @@ public record InputGram(Statistics statistics, double damping) {
    * @throws UsageException when damping is no positive number
    */
   public InputGram {
+    requireDamping(damping);
+  }
+
+  /**
+   * @throws UsageException when damping is no positive number
+   */
+  public static void requireDamping(double damping) {
     if (!(damping > 0) || Double.isInfinite(damping)) {
       throw new UsageException("--damping " + damping + " is out of range", "use 1e-6 to 1");
     }
+  }
+
+  /**
+   * A.
+   *
+   * @throws NotFoundException when the statistics lack it
+   * @throws MismatchException when it is of another order, or not of inputs
+   */
+  public Curvature.Gram of(Layer layer) {
+    Curvature.Gram gram = Grams.ofInputs(statistics, layer);
+    double mean = gram.meanDiagonal();
+    if (mean < 0) {
+      throw new MismatchException(
+          "invalid Gram matrix",
+          statistics.path() + "|" + gram.view().name(),
+          "expected a diagonal of squares, found " + mean + " as its mean",
+          "compute the statistics again");
+    }
+    return gram;
   }
 
   /**
@@ -38,9 +66,9 @@ public record InputGram(Statistics statistics, double damping) {
    *     zero
    */
   Matrix load(LinearAlgebra algebra, Layer layer) {
-    Curvature.Gram gram = Grams.ofInputs(statistics, layer);
+    Curvature.Gram gram = of(layer);
     double mean = gram.meanDiagonal();
-    if (!(mean > 0)) {
+    if (mean == 0) {
       throw new NotFoundException(
           "inputs of a layer are zero in all data",
           statistics.path() + "|" + layer.weight().name(),
@@ -48,5 +76,28 @@ public record InputGram(Statistics statistics, double damping) {
           "compute the statistics on other data, or --exclude " + layer.module());
     }
     return algebra.loadShifted(gram.view(), 1, damping * mean);
+  }
+
+  /**
+   * H, factorised.
+   *
+   * @param h of that layer
+   * @throws UsageException when the damping leaves it singular
+   */
+  public InputRoot root(LinearAlgebra algebra, Matrix h, Layer layer) {
+    try {
+      return InputRoot.of(algebra, h);
+    } catch (NotPositiveDefiniteException e) {
+      throw singular(layer);
+    }
+  }
+
+  /** A refusal of H, or a part of it, that cannot be factorised. */
+  public UsageException singular(Layer layer) {
+    return new UsageException(
+        String.format(
+            "--damping %s leaves %s of %s singular",
+            damping, of(layer).view().name(), statistics.path()),
+        "raise it");
   }
 }

@@ -10,7 +10,7 @@ import dev.smelt.gpu.engine.Precision;
  *
  * @param lower L, lower triangular, f64, with LLᵀ = JHJ, where J turns around the order of inputs
  */
-record InputRoot(Matrix lower) {
+public record InputRoot(Matrix lower) {
 
   /**
    * @param h H, in×in
@@ -22,7 +22,7 @@ record InputRoot(Matrix lower) {
   }
 
   /** U = JL⁻¹J, upper triangular, with UᵀU = H⁻¹. */
-  Matrix inverse(LinearAlgebra algebra) {
+  public Matrix inverse(LinearAlgebra algebra) {
     try (LinearAlgebra inner = algebra.inner()) {
       Matrix inverse = inner.solveLower(lower, inner.identity(lower.rows(), Precision.F64));
       return algebra.keep(inner.reverse(inverse));
@@ -40,6 +40,13 @@ record InputRoot(Matrix lower) {
       Matrix root = inner.convert(lower, before.precision());
       double all = norm(inner, before, root);
       return all == 0 ? 0 : norm(inner, inner.subtract(before, after), root) / all;
+    }
+  }
+
+  /** ‖XH^½‖ of an X with as many columns as there are inputs. */
+  public double norm(LinearAlgebra algebra, Matrix x) {
+    try (LinearAlgebra inner = algebra.inner()) {
+      return norm(inner, x, inner.convert(lower, x.precision()));
     }
   }
 

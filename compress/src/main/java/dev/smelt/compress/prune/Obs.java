@@ -34,7 +34,7 @@ public record Obs(InputGram gram, Supplier<ComputeDevice> device) implements Cri
   /** Of H⁻¹ = UᵀU: squares of the norms of U's columns. */
   private double[] inverseDiagonal(Layer layer) {
     try (LinearAlgebra algebra = device.get().linearAlgebra()) {
-      Matrix root = InputRoot.of(algebra, gram.load(algebra, layer)).inverse(algebra);
+      Matrix root = gram.root(algebra, gram.load(algebra, layer), layer).inverse(algebra);
       double[] norms = algebra.rowNorms(algebra.transpose(root));
       for (int i = 0; i < norms.length; i++) {
         norms[i] *= norms[i];

@@ -52,7 +52,7 @@ public final class PruneRecertification {
       Matrix before = original.load(algebra);
       Matrix after =
           algebra.load(Layer.asMatrix(written), before.precision(), original.transposed());
-      return InputRoot.of(algebra, gram.load(algebra, original))
+      return gram.root(algebra, gram.load(algebra, original), original)
           .relativeError(algebra, before, after);
     }
   }

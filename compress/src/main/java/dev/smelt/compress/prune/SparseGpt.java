@@ -45,7 +45,7 @@ final class SparseGpt {
       Scratch scratch,
       StoredTensors stored) {
     Matrix weights = layer.load(algebra);
-    InputRoot root = InputRoot.of(algebra, gram.load(algebra, layer));
+    InputRoot root = gram.root(algebra, gram.load(algebra, layer), layer);
     Mask.Builder mask = new Mask.Builder(scratch, layer.weight().elements());
     double[] after;
     try (LinearAlgebra inner = algebra.inner()) {

@@ -3,12 +3,10 @@ package dev.smelt.compress.structure;
 import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.layer.StoredTensors;
 import dev.smelt.compress.metric.Curvature;
-import dev.smelt.compress.metric.Grams;
+import dev.smelt.compress.prune.InputRoot;
 import dev.smelt.formats.Checkpoint;
-import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
-import dev.smelt.formats.UsageException;
 import dev.smelt.formats.model.Coupling;
 import dev.smelt.formats.storage.Scratch;
 import dev.smelt.formats.storage.Storage;
@@ -51,29 +49,9 @@ final class Compensation {
   private record Inputs(TensorView gram, double diagonal) {}
 
   private Inputs inputs(Layer layer) {
-    Curvature.Gram gram = Grams.ofInputs(surgeon.statistics(), layer);
+    Curvature.Gram gram = surgeon.gram().of(layer);
     double mean = gram.meanDiagonal();
-    if (mean < 0) {
-      throw new MismatchException(
-          "invalid Gram matrix",
-          surgeon.statistics().path() + "|" + gram.view().name(),
-          "expected a diagonal of squares, found " + mean + " as its mean",
-          "compute the statistics again");
-    }
-    return new Inputs(gram.view(), mean > 0 ? surgeon.damping() * mean : 1);
-  }
-
-  /** L with LLᵀ = H, of some inputs or all. */
-  private Matrix root(LinearAlgebra algebra, TensorView gram, double diagonal) {
-    try {
-      return algebra.cholesky(algebra.loadShifted(gram, 1, diagonal));
-    } catch (NotPositiveDefiniteException e) {
-      throw new UsageException(
-          String.format(
-              "--damping %s leaves %s of %s singular",
-              surgeon.damping(), gram.name(), surgeon.statistics().path()),
-          "raise it");
-    }
+    return new Inputs(gram.view(), mean > 0 ? surgeon.gram().damping() * mean : 1);
   }
 
   /** ‖W_S [(H⁻¹)_SS]^(−1/2)‖² / tr(WHWᵀ) for the inputs S of each unit. */
@@ -88,11 +66,11 @@ final class Compensation {
       Matrix columns;
       double all;
       try (LinearAlgebra inner = algebra.inner()) {
-        Matrix root = root(inner, inputs.gram(), inputs.diagonal());
-        all = squared(inner.frobenius(inner.multiplyLower(w, root)));
-        Matrix identity = inner.identity(root.rows(), root.precision());
-        // Its row k is column k of L⁻¹, and H⁻¹ = L⁻ᵀL⁻¹.
-        columns = algebra.keep(inner.transpose(inner.solveLower(root, identity)));
+        Matrix h = inner.loadShifted(inputs.gram(), 1, inputs.diagonal());
+        InputRoot root = surgeon.gram().root(inner, h, layer);
+        all = squared(root.norm(inner, w));
+        // Its row k is column k of U, and H⁻¹ = UᵀU.
+        columns = algebra.keep(inner.transpose(root.inverse(inner)));
       }
       for (int unit = 0; unit < scores.length; unit++) {
         int[] own = consumer.indices(unit);
@@ -137,7 +115,7 @@ final class Compensation {
         Matrix removed =
             load(inner, Slicer.cut(weight, axis, gone, temporary), !consumer.transposed());
         Matrix target = inner.multiply(load(inner, beside, false), removed);
-        Matrix root = root(inner, square, inputs.diagonal());
+        Matrix root = root(inner, inner.loadShifted(square, 1, inputs.diagonal()), layer);
         change = algebra.keep(inner.solveLowerTransposed(root, inner.solveLower(root, target)));
       }
       TensorView left = Slicer.cut(weight, axis, kept, temporary);
@@ -147,6 +125,14 @@ final class Compensation {
       TensorView fitted = stored.of(info.name(), stored.typeOf(weight), info.shape(), values);
       double error = error(layer, consumer, fitted, kept, inputs.gram());
       return new Fate.Refitted(weight, fitted, what, error);
+    }
+  }
+
+  private Matrix root(LinearAlgebra algebra, Matrix h, Layer layer) {
+    try {
+      return algebra.cholesky(h);
+    } catch (NotPositiveDefiniteException e) {
+      throw surgeon.gram().singular(layer);
     }
   }
 

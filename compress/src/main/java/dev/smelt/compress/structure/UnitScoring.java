@@ -1,6 +1,7 @@
 package dev.smelt.compress.structure;
 
 import dev.smelt.compress.prune.Criterion;
+import dev.smelt.compress.prune.InputGram;
 import dev.smelt.formats.UsageException;
 import dev.smelt.gpu.engine.ComputeDevice;
 import dev.smelt.gpu.statistics.Statistic;
@@ -24,24 +25,9 @@ public sealed interface UnitScoring {
    * <p>Hassibi and Stork, "Second order derivatives for network pruning: Optimal brain surgeon",
    * NIPS 1992, for several weights at a time.
    *
-   * @param statistics with Gram matrices of inputs
-   * @param damping δ
+   * @param gram A, and δ
    */
-  record Surgeon(Statistics statistics, double damping, ComputeDevice device)
-      implements UnitScoring {
-
-    /** Hundredth of the mean of the diagonal, as of SparseGPT. */
-    public static final double USUAL_DAMPING = 0.01;
-
-    /**
-     * @throws UsageException when the damping is not positive
-     */
-    public Surgeon {
-      if (!(damping > 0) || Double.isInfinite(damping)) {
-        throw new UsageException("--damping must be positive, found " + damping, "");
-      }
-    }
-  }
+  record Surgeon(InputGram gram, ComputeDevice device) implements UnitScoring {}
 
   /**
    * How much a block adds to the entropy of the hidden states: ΔH = H(behind) − H(before). The

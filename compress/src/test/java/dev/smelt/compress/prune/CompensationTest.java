@@ -1,11 +1,13 @@
 package dev.smelt.compress.prune;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.smelt.compress.testing.Plain;
 import dev.smelt.compress.testing.TestDevice;
 import dev.smelt.formats.Shape;
+import dev.smelt.formats.UsageException;
 import dev.smelt.formats.testing.TestCheckpoints;
 import dev.smelt.formats.testing.TestTensors;
 import java.nio.file.Path;
@@ -272,5 +274,36 @@ class CompensationTest {
       inverse[i] = Arrays.copyOfRange(a[i], n, 2 * n);
     }
     return inverse;
+  }
+
+  /** One example: A has rank 1, and what is added to its diagonal is lost in rounding. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void dampingThatLeavesAGramMatrixSingularIsRefused(boolean sequential) {
+    double[][] ones = new double[][] {{1, 1}, {1, 1}};
+    Path model =
+        TestCheckpoints.file(
+            folder.resolve("singular.safetensors"),
+            List.of(TestTensors.f64("m.weight", Shape.of(2, 2), Plain.flatten(ones))));
+    Path statistics =
+        TestCheckpoints.file(
+            folder.resolve("F.safetensors"),
+            List.of(TestTensors.f64("input_gram/m", Shape.of(2, 2), Plain.flatten(ones))));
+    assertThatThrownBy(
+            () ->
+                Pruned.Setup.of(Scope.TENSOR)
+                    .by(statistics)
+                    .run(
+                        model,
+                        folder.resolve("out"),
+                        0.5,
+                        opened -> {
+                          InputGram gram = new InputGram(opened, 1e-30);
+                          return sequential
+                              ? new Method.Sequential(gram)
+                              : new Method.Refitted(new Obs(gram, TestDevice::get), gram);
+                        }))
+        .isInstanceOf(UsageException.class)
+        .hasMessageContaining("--damping 1.0E-30 leaves input_gram/m of " + statistics);
   }
 }

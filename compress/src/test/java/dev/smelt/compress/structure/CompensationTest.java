@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.smelt.compress.prune.InputGram;
 import dev.smelt.compress.prune.Magnitude;
 import dev.smelt.compress.testing.TestDevice;
 import dev.smelt.formats.Checkpoint;
@@ -210,7 +211,7 @@ class CompensationTest {
     Path file = grams(whole, whole.down(), 10).write(folder.resolve("grams.safetensors"));
     try (Statistics statistics = Statistics.open(file)) {
       for (double damping : new double[] {0, -1, Double.NaN, Double.POSITIVE_INFINITY}) {
-        assertThatThrownBy(() -> new UnitScoring.Surgeon(statistics, damping, TestDevice.get()))
+        assertThatThrownBy(() -> new InputGram(statistics, damping))
             .isInstanceOf(UsageException.class)
             .hasMessageContaining("--damping");
       }
@@ -250,7 +251,9 @@ class CompensationTest {
         Statistics statistics = Statistics.open(file)) {
       work.with(
           open(
-              checkpoint, pattern, new UnitScoring.Surgeon(statistics, DAMPING, TestDevice.get())));
+              checkpoint,
+              pattern,
+              new UnitScoring.Surgeon(new InputGram(statistics, DAMPING), TestDevice.get())));
     }
   }
 

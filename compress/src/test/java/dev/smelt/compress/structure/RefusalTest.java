@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.smelt.compress.factorize.UniformKeep;
 import dev.smelt.compress.prune.FisherLoss;
+import dev.smelt.compress.prune.InputGram;
 import dev.smelt.compress.prune.Magnitude;
 import dev.smelt.compress.testing.Factorization;
 import dev.smelt.compress.testing.TestDevice;
@@ -193,7 +194,8 @@ class RefusalTest {
             .isInstanceOf(UsageException.class)
             .hasMessageContaining("block-entropy");
       }
-      UnitScoring surgeon = new UnitScoring.Surgeon(statistics, 0.01, TestDevice.get());
+      UnitScoring surgeon =
+          new UnitScoring.Surgeon(new InputGram(statistics, 0.01), TestDevice.get());
       assertRefused(model, StructureOptions.of(StructurePattern.BLOCKS), surgeon, 0.5)
           .isInstanceOf(UsageException.class)
           .hasMessageContaining("obs");
