@@ -4,6 +4,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.SortedSet;
+import java.util.TreeSet;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -145,6 +147,14 @@ public final class ModelConfig {
     ObjectNode copy = root.deepCopy();
     copy.remove(List.of(keys));
     return new ModelConfig(copy, where);
+  }
+
+  /** Keys that have another value here than there, or are missing in one of the two. */
+  public SortedSet<String> keysUnlike(ModelConfig other) {
+    SortedSet<String> keys = new TreeSet<>(root.propertyNames());
+    keys.addAll(other.root.propertyNames());
+    keys.removeIf(key -> root.path(key).equals(other.root.path(key)));
+    return keys;
   }
 
   /** The file the config came from, for messages. */

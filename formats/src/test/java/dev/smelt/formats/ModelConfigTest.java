@@ -53,6 +53,14 @@ class ModelConfigTest {
   }
 
   @Test
+  void keysThatDifferAreNamed() {
+    assertThat(config.keysUnlike(config.with("n_embd", 192))).isEmpty();
+    ModelConfig changed = config.with("n_embd", 193).with("new", List.of(1)).without("one");
+    assertThat(config.keysUnlike(changed)).containsExactly("n_embd", "new", "one");
+    assertThat(changed.keysUnlike(config)).containsExactly("n_embd", "new", "one");
+  }
+
+  @Test
   void keysKeepTheirOrder() {
     String json = config.with("nested", Map.of("k", List.of(1))).toJson();
     assertThat(json.indexOf("model_type")).isLessThan(json.indexOf("architectures"));

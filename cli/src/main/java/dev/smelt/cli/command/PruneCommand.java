@@ -212,6 +212,7 @@ public final class PruneCommand extends SmeltCommand {
                       content,
                       records,
                       notes)
+                  .withLeftOut(pruned.unitsLeftOut())
                   .withMeasured(meter.map(LossMeter::measured).orElse(List.of())));
       int width = root().console().width();
       return new Result(

@@ -3,7 +3,6 @@ package dev.smelt.cli.command;
 import dev.smelt.compress.prune.Pattern;
 import dev.smelt.compress.structure.StructurePattern;
 import dev.smelt.formats.UsageException;
-import java.util.Arrays;
 
 /** What {@code --pattern} takes. */
 sealed interface Target {
@@ -28,9 +27,7 @@ sealed interface Target {
    * @throws UsageException when there is no such pattern
    */
   static Target parse(String text) {
-    return Arrays.stream(StructurePattern.values())
-        .filter(pattern -> pattern.toString().equals(text))
-        .findFirst()
+    return StructurePattern.named(text)
         .<Target>map(Units::new)
         .orElseGet(() -> new Weights(Pattern.parse(text)));
   }

@@ -4,6 +4,7 @@ import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.Progress;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.manifest.LeftOutRecord;
 import dev.smelt.formats.manifest.TensorRecord;
 import java.util.List;
 import java.util.Map;
@@ -24,6 +25,11 @@ public interface ThinnedModel extends Checkpoint {
    * @return a record for each tensor of the model that it was made of
    */
   List<TensorRecord> write(CheckpointWriter writer, int threads, Progress progress);
+
+  /** The units that it lacks; none where only single weights are zero. */
+  default List<LeftOutRecord> unitsLeftOut() {
+    return List.of();
+  }
 
   /** What the user should know. */
   List<String> notes();

@@ -4,7 +4,6 @@ import dev.smelt.compress.layer.Layer;
 import dev.smelt.compress.layer.StoredTensors;
 import dev.smelt.compress.metric.Curvature;
 import dev.smelt.compress.prune.InputRoot;
-import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.model.Coupling;
@@ -15,7 +14,6 @@ import dev.smelt.gpu.engine.Matrix;
 import dev.smelt.gpu.engine.NotPositiveDefiniteException;
 import dev.smelt.gpu.engine.Precision;
 import java.util.Arrays;
-import java.util.Optional;
 
 /**
  * How the inputs of a layer that stay make up for those that go; all in f64.
@@ -24,21 +22,12 @@ import java.util.Optional;
  */
 final class Compensation {
 
-  private final Checkpoint checkpoint;
+  private final Units units;
   private final UnitScoring.Surgeon surgeon;
 
-  Compensation(Checkpoint checkpoint, UnitScoring.Surgeon surgeon) {
-    this.checkpoint = checkpoint;
+  Compensation(Units units, UnitScoring.Surgeon surgeon) {
+    this.units = units;
     this.surgeon = surgeon;
-  }
-
-  private Layer layer(Coupling.Member consumer) {
-    return new Layer(
-        checkpoint.path(),
-        consumer.module(),
-        consumer.weight(),
-        consumer.transposed(),
-        Optional.empty());
   }
 
   /**
@@ -57,7 +46,7 @@ final class Compensation {
   /** ‖W_S [(H⁻¹)_SS]^(−1/2)‖² / tr(WHWᵀ) for the inputs S of each unit. */
   double[] scores(Coupling coupling) {
     Coupling.Member consumer = coupling.consumer();
-    Layer layer = layer(consumer);
+    Layer layer = units.consumer(coupling);
     Inputs inputs = inputs(layer);
     double[] scores = new double[coupling.units()];
     try (LinearAlgebra algebra = surgeon.device().linearAlgebra()) {
@@ -94,37 +83,35 @@ final class Compensation {
   /**
    * Ŵ_R = W_R + W_S H_SR (H_RR)⁻¹.
    *
-   * @param gone S, ascending, neither none nor all inputs
-   * @param kept R, all others, ascending
-   * @param what is left out, for people
+   * @param gone units whose inputs are S, ascending, neither none nor all
+   * @param cut what of the matrix that reads them stays, which is R
    */
-  Fate.Refitted refit(
-      Coupling.Member consumer, int[] gone, int[] kept, String what, StoredTensors stored) {
-    Layer layer = layer(consumer);
+  Fate.Refitted refit(Coupling coupling, int[] gone, Fate.Cut cut, StoredTensors stored) {
+    Layer layer = units.consumer(coupling);
     Inputs inputs = inputs(layer);
-    TensorView weight = consumer.weight();
-    int axis = consumer.storedAxis();
-    TensorInfo info = Slicer.cutInfo(weight.info(), axis, kept.length);
+    TensorView weight = cut.input();
+    int[] kept = cut.kept();
+    int[] lost = coupling.consumer().indices(gone);
+    boolean transposed = layer.transposed();
     try (LinearAlgebra algebra = surgeon.device().linearAlgebra();
         Scratch temporary = Storage.local().scratch(stored.place())) {
       Matrix change;
       try (LinearAlgebra inner = algebra.inner()) {
         TensorView rows = Slicer.cut(inputs.gram(), 0, kept, temporary);
         TensorView square = Slicer.cut(rows, 1, kept, temporary);
-        TensorView beside = Slicer.cut(rows, 1, gone, temporary);
-        Matrix removed =
-            load(inner, Slicer.cut(weight, axis, gone, temporary), !consumer.transposed());
+        TensorView beside = Slicer.cut(rows, 1, lost, temporary);
+        Matrix removed = load(inner, Slicer.cut(weight, cut.axis(), lost, temporary), !transposed);
         Matrix target = inner.multiply(load(inner, beside, false), removed);
         Matrix root = root(inner, inner.loadShifted(square, 1, inputs.diagonal()), layer);
         change = algebra.keep(inner.solveLowerTransposed(root, inner.solveLower(root, target)));
       }
-      TensorView left = Slicer.cut(weight, axis, kept, temporary);
-      double[] values = left.toDoubles();
-      double[] added = (consumer.transposed() ? change : algebra.transpose(change)).toDoubles();
+      double[] values = Slicer.left(cut, temporary).toDoubles();
+      double[] added = (transposed ? change : algebra.transpose(change)).toDoubles();
       Arrays.setAll(values, i -> values[i] + added[i]);
+      TensorInfo info = cut.output();
       TensorView fitted = stored.of(info.name(), stored.typeOf(weight), info.shape(), values);
-      double error = error(layer, consumer, fitted, kept, inputs.gram());
-      return new Fate.Refitted(weight, fitted, what, error);
+      double error = OutputError.of(surgeon.device(), layer, fitted, kept, inputs.gram());
+      return new Fate.Refitted(cut, fitted, error);
     }
   }
 
@@ -138,39 +125,5 @@ final class Compensation {
 
   private static Matrix load(LinearAlgebra algebra, TensorView view, boolean transposed) {
     return algebra.load(view, Precision.F64, transposed);
-  }
-
-  /** √(tr(ΔAΔᵀ) / tr(WAWᵀ)), Δ = W − Ŵ with Ŵ as it is stored; 0 where there are no outputs. */
-  private double error(
-      Layer layer, Coupling.Member consumer, TensorView fitted, int[] kept, TensorView gram) {
-    try (LinearAlgebra algebra = surgeon.device().linearAlgebra()) {
-      Matrix a = load(algebra, gram, false);
-      Matrix w = layer.load(algebra, Precision.F64);
-      double[] difference = w.toDoubles();
-      double all = energy(algebra, w, a, difference);
-      double[] values = load(algebra, fitted, consumer.transposed()).toDoubles();
-      for (int i = 0; i < values.length; i++) {
-        difference[i / kept.length * w.cols() + kept[i % kept.length]] -= values[i];
-      }
-      Matrix left = algebra.matrix(w.rows(), w.cols(), difference);
-      double rest = energy(algebra, left, a, difference);
-      return all > 0 ? Math.sqrt(Math.max(0, rest) / all) : 0;
-    }
-  }
-
-  /**
-   * tr(XAXᵀ).
-   *
-   * @param values of X, row-major
-   */
-  private static double energy(LinearAlgebra algebra, Matrix x, Matrix a, double[] values) {
-    try (LinearAlgebra inner = algebra.inner()) {
-      double[] products = inner.multiply(x, a).toDoubles();
-      double sum = 0;
-      for (int i = 0; i < products.length; i++) {
-        sum += products[i] * values[i];
-      }
-      return sum;
-    }
   }
 }

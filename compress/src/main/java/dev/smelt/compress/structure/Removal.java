@@ -3,12 +3,13 @@ package dev.smelt.compress.structure;
 import java.util.List;
 
 /**
- * What is left out of a block, or which blocks of the model.
+ * What is left out of a layer, or which blocks of the model.
  *
+ * @param layer the module whose inputs the units are; of blocks, the path before their numbers
  * @param of how many there are
  * @param gone their numbers, ascending
  */
-public record Removal(int of, List<Integer> gone) {
+public record Removal(String layer, int of, List<Integer> gone) {
   public Removal {
     gone = List.copyOf(gone);
   }

@@ -9,16 +9,20 @@ import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.Progress;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.manifest.LeftOutRecord;
 import dev.smelt.formats.manifest.TensorRecord;
 import dev.smelt.formats.model.Architecture;
 import dev.smelt.formats.storage.Scratch;
+import dev.smelt.formats.storage.Storage;
 import dev.smelt.formats.work.Workers;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 
 /** A model that lacks hidden units, heads or blocks. Tensors are made when they are asked for. */
 public final class ShrunkModel extends DerivedModel implements ThinnedModel {
@@ -29,6 +33,7 @@ public final class ShrunkModel extends DerivedModel implements ThinnedModel {
   private final List<String> notes;
   private final List<Fate> fates;
   private final Map<String, Fate> byName = new HashMap<>();
+  private final Set<String> replaced = new HashSet<>();
 
   /**
    * @param fates of all tensors, in the order of the source
@@ -63,6 +68,14 @@ public final class ShrunkModel extends DerivedModel implements ThinnedModel {
   /** What is left out of each block in turn; of whole blocks, one for the model. */
   public List<Removal> removals() {
     return removals;
+  }
+
+  @Override
+  public List<LeftOutRecord> unitsLeftOut() {
+    return removals.stream()
+        .filter(one -> one.count() > 0)
+        .map(one -> new LeftOutRecord(one.layer(), pattern.toString(), one.of(), one.gone()))
+        .toList();
   }
 
   /** How many units are left out, of all blocks together. */
@@ -121,26 +134,33 @@ public final class ShrunkModel extends DerivedModel implements ThinnedModel {
 
   private TensorRecord record(Fate fate) {
     String name = fate.input().name();
+    String reason = fate.reason();
     long before = fate.input().info().bytes();
-    return switch (fate) {
-      case Fate.Stays stays ->
-          TensorRecord.kept(
-              name,
-              stays.name().equals(name) ? null : "now " + stays.name(),
-              before,
-              rounded(fate).bytes());
-      case Fate.Cut cut ->
-          TensorRecord.shrunk(name, cut.what(), null, before, rounded(fate).bytes());
-      case Fate.Refitted refitted ->
-          TensorRecord.shrunk(
-              name,
-              refitted.what() + ", the others refitted",
-              refitted.error(),
-              before,
-              rounded(fate).bytes());
-      case Fate.Goes goes ->
-          TensorRecord.dropped(name, "in block " + goes.block() + ", which is left out", before);
-    };
+    if (fate instanceof Fate.Goes goes) {
+      return TensorRecord.dropped(name, goes.reason(), before);
+    }
+    long after = rounded(fate).bytes();
+    boolean whole = fate instanceof Fate.Stays;
+    if (replaced.contains(fate.output().name())) {
+      return TensorRecord.tuned(
+          name,
+          whole ? TensorRecord.TUNED : fate.action(),
+          whole ? reason : reason + ", then tuned",
+          change(fate),
+          before,
+          after);
+    }
+    Double error = fate instanceof Fate.Refitted refitted ? refitted.error() : null;
+    return whole
+        ? TensorRecord.kept(name, reason, before, after)
+        : TensorRecord.shrunk(name, String.valueOf(reason), error, before, after);
+  }
+
+  /** ‖W − Ŵ‖ / ‖W‖ of what stays of W. */
+  private double change(Fate fate) {
+    try (Scratch temporary = Storage.local().scratch(stored().place())) {
+      return Slicer.change(fate, tensor(fate.output().name()), temporary);
+    }
   }
 
   private TensorInfo rounded(Fate fate) {
@@ -150,6 +170,7 @@ public final class ShrunkModel extends DerivedModel implements ThinnedModel {
   @Override
   public void replace(Map<String, TensorView> values) {
     put(values);
+    replaced.addAll(values.keySet());
   }
 
   @Override
@@ -159,13 +180,10 @@ public final class ShrunkModel extends DerivedModel implements ThinnedModel {
 
   @Override
   protected TensorView make(String tensor) {
-    return switch (Objects.requireNonNull(byName.get(tensor), tensor)) {
-      case Fate.Stays(TensorView input, String name) -> stored().kept(input, name);
-      case Fate.Cut(TensorView input, int axis, int[] kept, String _) ->
-          stored().kept(Slicer.cut(input, axis, kept, scratch()), input.name());
-      case Fate.Refitted refitted -> refitted.values();
-      case Fate.Goes goes -> throw new IllegalArgumentException(goes.input().name());
-    };
+    Fate fate = Objects.requireNonNull(byName.get(tensor), tensor);
+    return fate instanceof Fate.Refitted refitted
+        ? refitted.values()
+        : stored().kept(Slicer.left(fate, scratch()), tensor);
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.smelt.compress.structure;
 
+import dev.smelt.compress.layer.Values;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
@@ -20,6 +21,28 @@ final class Slicer {
     long[] sizes = tensor.shape().sizes().toArray();
     sizes[axis] = kept;
     return new TensorInfo(tensor.name(), tensor.dtype(), Shape.of(sizes));
+  }
+
+  /**
+   * What stays of a tensor, with the values that it had, under its new name.
+   *
+   * @throws UnsupportedException when elements are no whole bytes
+   */
+  static TensorView left(Fate fate, Scratch scratch) {
+    return switch (fate) {
+      case Fate.Stays(TensorView input, String name) -> input.renamed(name);
+      case Fate.Cut(TensorView input, int axis, int[] kept, String _) ->
+          cut(input, axis, kept, scratch);
+      case Fate.Refitted refitted -> left(refitted.cut(), scratch);
+      case Fate.Goes goes -> throw new IllegalArgumentException(goes.input().name());
+    };
+  }
+
+  /** ‖W − Ŵ‖ / ‖W‖ of what stays of W; 0 where that is zero. */
+  static double change(Fate fate, TensorView written, Scratch scratch) {
+    TensorView left = left(fate, scratch);
+    double norm = Values.norm(left);
+    return norm == 0 ? 0 : Values.distance(left, written) / norm;
   }
 
   /**

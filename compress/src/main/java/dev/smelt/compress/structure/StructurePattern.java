@@ -1,6 +1,8 @@
 package dev.smelt.compress.structure;
 
+import java.util.Arrays;
 import java.util.Locale;
+import java.util.Optional;
 
 /** What is left out as a whole. */
 public enum StructurePattern {
@@ -15,6 +17,11 @@ public enum StructurePattern {
 
   StructurePattern(String units) {
     this.units = units;
+  }
+
+  /** The one that is so called on the command line. */
+  public static Optional<StructurePattern> named(String text) {
+    return Arrays.stream(values()).filter(pattern -> pattern.toString().equals(text)).findFirst();
   }
 
   /** For people: "hidden units". */

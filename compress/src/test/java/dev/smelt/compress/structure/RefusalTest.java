@@ -220,7 +220,8 @@ class RefusalTest {
         Statistics statistics = entropies(0.1f, 1.1f, 1.0f, 5, 5.5f, 6.5f, 6)) {
       UnitScoring entropy = new UnitScoring.Entropy(statistics);
       try (ShrunkModel shrunk = shrink(checkpoint, blocks, entropy, 0.34)) {
-        assertThat(shrunk.removals()).containsExactly(new Removal(6, List.of(3, 4)));
+        assertThat(shrunk.removals())
+            .containsExactly(new Removal("transformer.h", 6, List.of(3, 4)));
       }
       assertThatThrownBy(() -> shrink(checkpoint, blocks, entropy, 0.7).close())
           .isInstanceOf(UsageException.class)

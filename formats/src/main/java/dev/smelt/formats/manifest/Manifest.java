@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
  * @param tensors what was done to each tensor of the input, in the input's order; of several models
  *     names begin with {@code <model>/}
  * @param clusters matrices that share a basis; null where none do
+ * @param leftOut hidden units, heads or blocks that the model lacks; null where all are there
  * @param measured what models made on the way achieve on data, in the order in which they were
  *     made; null where no data were given
  * @param notes decisions the user should know of, one sentence each
@@ -39,6 +40,7 @@ public record Manifest(
     @Nullable List<ModelRecord> models,
     @JsonProperty(required = true) List<TensorRecord> tensors,
     @Nullable List<ClusterRecord> clusters,
+    @Nullable List<LeftOutRecord> leftOut,
     @Nullable List<Measured> measured,
     @JsonProperty(required = true) List<String> notes,
     @JsonProperty(required = true) List<WrittenFile> files) {
@@ -55,6 +57,7 @@ public record Manifest(
     models = models == null || models.isEmpty() ? null : List.copyOf(models);
     tensors = List.copyOf(tensors);
     clusters = clusters == null || clusters.isEmpty() ? null : List.copyOf(clusters);
+    leftOut = leftOut == null || leftOut.isEmpty() ? null : List.copyOf(leftOut);
     measured = measured == null || measured.isEmpty() ? null : List.copyOf(measured);
     notes = List.copyOf(notes);
     files = List.copyOf(files);
@@ -142,25 +145,86 @@ public record Manifest(
       List<TensorRecord> tensors,
       List<String> notes) {
     return new Manifest(
-        smelt, command, parameters, inputs, totals, null, tensors, null, null, notes, List.of());
+        smelt,
+        command,
+        parameters,
+        inputs,
+        totals,
+        null,
+        tensors,
+        null,
+        null,
+        null,
+        notes,
+        List.of());
   }
 
   /** The same manifest of a zoo. */
   public Manifest withModels(List<ModelRecord> all) {
     return new Manifest(
-        smelt, command, parameters, inputs, totals, all, tensors, clusters, measured, notes, files);
+        smelt,
+        command,
+        parameters,
+        inputs,
+        totals,
+        all,
+        tensors,
+        clusters,
+        leftOut,
+        measured,
+        notes,
+        files);
   }
 
   /** The same manifest with measurements. */
   public Manifest withMeasured(List<Measured> found) {
     return new Manifest(
-        smelt, command, parameters, inputs, totals, models, tensors, clusters, found, notes, files);
+        smelt,
+        command,
+        parameters,
+        inputs,
+        totals,
+        models,
+        tensors,
+        clusters,
+        leftOut,
+        found,
+        notes,
+        files);
   }
 
   /** The same manifest with clusters. */
   public Manifest withClusters(List<ClusterRecord> found) {
     return new Manifest(
-        smelt, command, parameters, inputs, totals, models, tensors, found, measured, notes, files);
+        smelt,
+        command,
+        parameters,
+        inputs,
+        totals,
+        models,
+        tensors,
+        found,
+        leftOut,
+        measured,
+        notes,
+        files);
+  }
+
+  /** The same manifest of a model that lacks units. */
+  public Manifest withLeftOut(List<LeftOutRecord> units) {
+    return new Manifest(
+        smelt,
+        command,
+        parameters,
+        inputs,
+        totals,
+        models,
+        tensors,
+        clusters,
+        units,
+        measured,
+        notes,
+        files);
   }
 
   /** The same manifest of tensors that are packed. */
@@ -181,6 +245,7 @@ public record Manifest(
         models,
         tensors,
         clusters,
+        leftOut,
         measured,
         notes,
         files);
@@ -199,6 +264,7 @@ public record Manifest(
         models,
         tensors,
         clusters,
+        leftOut,
         measured,
         more,
         files);
@@ -215,6 +281,7 @@ public record Manifest(
         models,
         tensors,
         clusters,
+        leftOut,
         measured,
         notes,
         written);

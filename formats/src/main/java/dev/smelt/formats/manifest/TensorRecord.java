@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param name in the input; of what {@code expand} made, in the output
  * @param action "merged", "factorized", "clustered", "expanded", "delta", "pruned", "shrunk",
- *     "dampened", "packed", "unchanged", "kept", "dropped"
+ *     "tuned", "dampened", "packed", "unchanged", "kept", "dropped"
  * @param reason why, where the action is not what was asked for
  * @param rank of the factors
  * @param relativeError ‖W − Ŵ‖ / ‖W‖ (Frobenius) of the written, rounded tensor
@@ -78,6 +78,9 @@ public record TensorRecord(
 
   /** Rows or columns of it are left out. */
   public static final String SHRUNK = "shrunk";
+
+  /** All of it is there, with the values that training gave it. */
+  public static final String TUNED = "tuned";
 
   /** A tensor that was neither pruned nor dampened. */
   public TensorRecord(
@@ -214,6 +217,23 @@ public record TensorRecord(
       String name, String what, @Nullable Double outputError, long bytesBefore, long bytesAfter) {
     return new TensorRecord(
         name, SHRUNK, what, null, null, outputError, null, null, null, bytesBefore, bytesAfter);
+  }
+
+  /**
+   * A tensor that was trained.
+   *
+   * @param action {@link #TUNED}, or {@link #SHRUNK} where rows or columns are left out as well
+   * @param relativeError of what stays of it
+   */
+  public static TensorRecord tuned(
+      String name,
+      String action,
+      @Nullable String reason,
+      double relativeError,
+      long bytesBefore,
+      long bytesAfter) {
+    return new TensorRecord(
+        name, action, reason, null, relativeError, null, null, null, null, bytesBefore, bytesAfter);
   }
 
   private static TensorRecord plain(

@@ -60,6 +60,9 @@ class ManifestTest {
                     new ClusterRecord.Energy(3, 2, 1),
                     64,
                     24)),
+            List.of(
+                new LeftOutRecord("h.0.mlp.c_proj", "neurons", 8, List.of(0, 3, 7)),
+                new LeftOutRecord("h.1.mlp.c_proj", "neurons", 8, List.of(1))),
             List.of(new Measured("dense", "m", "d.txt", 8, 1.5, Math.exp(1.5), 0.25)),
             List.of("note"),
             List.of());
@@ -70,6 +73,15 @@ class ManifestTest {
     assertThat(read.parameters().keySet()).containsExactly("z", "a");
     assertThat(read.toJson()).isEqualTo(written.toJson());
     assertThat(written.toJson()).doesNotContain("null").endsWith("}\n");
+  }
+
+  @Test
+  void whatIsNotThereIsNotWritten() {
+    Manifest manifest =
+        Manifest.of(
+            "0.1.0", "merge", Map.of(), List.of(), new Totals(4, 3, 2, 1), List.of(), List.of());
+    assertThat(manifest.withLeftOut(List.of())).isEqualTo(manifest);
+    assertThat(manifest.toJson()).doesNotContain("leftOut", "clusters", "measured", "models");
   }
 
   @ParameterizedTest
