@@ -9,7 +9,9 @@ import dev.smelt.cli.verify.DeltaChecks;
 import dev.smelt.cli.verify.FileChecks;
 import dev.smelt.cli.verify.ManifestFile;
 import dev.smelt.cli.verify.PruneChecks;
+import dev.smelt.cli.verify.StructureChecks;
 import dev.smelt.cli.verify.ZooChecks;
+import dev.smelt.compress.structure.StructurePattern;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.GateException;
 import dev.smelt.formats.UsageException;
@@ -136,8 +138,7 @@ public final class VerifyCommand extends SmeltCommand {
       if (manifest.command().equals(PruneChecks.PRUNE)) {
         LazyDevice device = new LazyDevice(root()::openDevice);
         opened.add(device);
-        PruneChecks.run(
-            originals.getFirst(), written, manifest, statistics(), device, checks, notes);
+        comparePruned(originals.getFirst(), written, manifest, device, checks, notes);
       }
       if (manifest.command().equals(CertificateChecks.FACTORIZE)) {
         try (ComputeDevice device = root().openDevice()) {
@@ -145,6 +146,22 @@ public final class VerifyCommand extends SmeltCommand {
               originals.getFirst(), written, manifest, statistics(), device, checks, notes);
         }
       }
+    }
+  }
+
+  private void comparePruned(
+      Checkpoint original,
+      Checkpoint written,
+      Manifest manifest,
+      LazyDevice device,
+      List<Check> checks,
+      List<String> notes) {
+    Optional<StructurePattern> units = StructureChecks.pattern(manifest);
+    if (units.isPresent()) {
+      StructureChecks.run(
+          original, written, manifest, units.get(), statistics(), device, checks, notes);
+    } else {
+      PruneChecks.run(original, written, manifest, statistics(), device, checks, notes);
     }
   }
 

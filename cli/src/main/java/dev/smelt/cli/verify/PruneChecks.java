@@ -50,24 +50,13 @@ public final class PruneChecks {
       List<String> notes) {
     PruneChecks all = new PruneChecks(original, written, manifest, checks);
     all.tensors();
-    List<String> named = StatisticsChecks.hashes(manifest);
     boolean weighted =
         manifest.tensors().stream()
             .anyMatch(
                 record -> record.weightedRelativeError() != null || record.predictedLoss() != null);
-    if (!weighted) {
-      return;
-    }
-    if (named.isEmpty()) {
-      notes.add(
-          "weighted errors were not computed again: statistics were gathered on the way, and not"
-              + " kept");
-    } else if (statistics.isEmpty()) {
-      notes.add("weighted errors were not computed again; give --stats");
-    } else if (StatisticsChecks.areUsed(List.of(statistics.get()), named, checks, notes)) {
-      try (Statistics opened = Statistics.open(statistics.get())) {
-        all.weighted(opened, device);
-      }
+    if (weighted) {
+      StatisticsChecks.withUsed(
+          manifest, statistics, checks, notes, opened -> all.weighted(opened, device));
     }
   }
 
@@ -76,20 +65,11 @@ public final class PruneChecks {
     for (TensorRecord record : manifest.tensors()) {
       Optional<TensorView> before = original.find(record.name());
       Optional<TensorView> after = written.find(record.name());
-      switch (record.action()) {
-        case TensorRecord.PRUNED -> {
-          if (present(record, before, after)) {
-            pruned(record, before.get(), after.get(), groups);
-          }
-        }
-        case TensorRecord.KEPT -> {
-          boolean moved = record.reason() != null;
-          if (!moved && present(record, before, after)) {
-            kept(before.get(), after.get());
-          }
-        }
-        default -> {
-          // Tensors that became smaller, or are gone, have nothing to be compared with.
+      if (present(record, before, after)) {
+        if (record.action().equals(TensorRecord.PRUNED)) {
+          pruned(record, before.get(), after.get(), groups);
+        } else {
+          kept(before.get(), after.get());
         }
       }
     }
