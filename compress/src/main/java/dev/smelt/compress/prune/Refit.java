@@ -34,7 +34,8 @@ final class Refit {
             STEPS,
             precision == Precision.F64 ? TOLERANCE_F64 : TOLERANCE_F32);
     double[] after = layer.transposed() ? algebra.transpose(found).toDoubles() : found.toDoubles();
-    return Compensated.of(algebra, layer, mask, weights, after, gram.root(algebra, h, layer), stored);
+    return Compensated.of(
+        algebra, layer, mask, weights, after, gram.root(algebra, h, layer), stored);
   }
 
   /** 1 where weights stay, out×in. */
