@@ -235,6 +235,21 @@ class StructureJobTest {
     assertDiffers(verify(GPT2), "differs  values " + tensor + ": not those of the original");
   }
 
+  /** Nothing was to be refitted, so that a recorded error excuses nothing. */
+  @Test
+  void valuesThatWereChangedAreFoundWhateverTheManifestSaysOfErrors() throws IOException {
+    prune(GPT2, "neurons", "--sparsity", 0.5);
+    Tampering tampering = new Tampering(out);
+    tampering.flip(DOWN);
+    tampering.manifest(
+        manifest -> {
+          for (JsonNode record : manifest.path("tensors")) {
+            ((ObjectNode) record).put("weightedRelativeError", 0.1);
+          }
+        });
+    assertDiffers(verify(GPT2), "differs  values " + DOWN);
+  }
+
   @Test
   void valuesOfMovedTensorsThatWereChangedAreFound() throws IOException {
     prune(GPT2, "blocks", "--sparsity", 0.5, "--dtype", "f32");
@@ -343,6 +358,8 @@ class StructureJobTest {
     assertDiffers(verify(GPT2), "differs  config config.json: pruned_heads: expected {\"0\":[");
     new Tampering(out).config(config -> config.without("pruned_heads"));
     assertDiffers(verify(GPT2), "differs  config config.json: pruned_heads");
+    new Tampering(out).remove("config.json");
+    assertDiffers(verify(GPT2), "differs  config config.json: expected it, found nothing");
     Path llama = TESTDATA.resolve("llama-drama");
     prune(llama, "heads", "--sparsity", 0.5);
     change(entry -> set(entry, List.of()));

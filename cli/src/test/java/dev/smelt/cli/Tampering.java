@@ -13,6 +13,7 @@ import java.util.Arrays;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -56,6 +57,20 @@ record Tampering(Path folder) {
     ModelConfig config = ModelConfig.parse(Files.readString(file));
     Files.writeString(file, change.apply(config).toJson());
     rehash("config.json");
+  }
+
+  /** Takes a file away, and out of the manifest. */
+  void remove(String name) throws IOException {
+    Files.delete(folder.resolve(name));
+    manifest(
+        manifest -> {
+          ArrayNode files = (ArrayNode) manifest.path("files");
+          for (int i = files.size() - 1; i >= 0; i--) {
+            if (files.path(i).path("name").asString().equals(name)) {
+              files.remove(i);
+            }
+          }
+        });
   }
 
   void manifest(Consumer<ObjectNode> change) throws IOException {
