@@ -96,7 +96,7 @@ final class PruneRecoveryBench {
       }
       row(way.label(), pruned);
       row(way.label() + ", tuned", tuned);
-      if (way.statistics() && !way.options().contains("--pattern")) {
+      if (way.statistics()) {
         inSteps(way);
       }
     }

@@ -384,4 +384,40 @@ class StructureJobTest {
         verify(TESTDATA.resolve("gpt2-scripture")), "input sha256", "differs  values " + UP);
     assertDiffers(verify(TESTDATA.resolve("llama-drama")), "input sha256", "differs  units");
   }
+
+  @ParameterizedTest
+  @CsvSource({
+    "gpt2-drama, neurons, obs, 0.4, 307",
+    "gpt2-drama, heads, fisher, 0.5, 3",
+    "llama-drama, heads, obs, 0.5, 1",
+    "llama-drama, blocks, block-entropy, 0.25, 1",
+    "gpt2-drama, blocks, fisher, 0.5, 2"
+  })
+  void inStepsTheShareThatWasAskedForGoesInTheEnd(
+      String model, String pattern, String criterion, double sparsity, int gone) {
+    Path original = TESTDATA.resolve(model);
+    Object[] options = {
+      "--sparsity",
+      sparsity,
+      "--criterion",
+      criterion,
+      "--schedule",
+      "cubic",
+      "--steps",
+      3,
+      "--train",
+      TESTDATA.resolve("text/drama.train.txt"),
+      "--train-samples",
+      4,
+      "--seq-len",
+      32
+    };
+    JsonNode manifest = prune(original, pattern, options);
+    JsonNode leftOut = manifest.path("leftOut");
+    assertThat(leftOut).isNotEmpty();
+    leftOut.forEach(entry -> assertThat(indices(entry)).hasSize(gone));
+    assertThat(manifest.path("parameters").path("steps").intValue()).isEqualTo(3);
+    verify(original).done();
+    smelt("eval", out, "--data", TESTDATA.resolve("text/drama.val.txt"), "--samples", 2).done();
+  }
 }

@@ -129,8 +129,9 @@ public final class PruneCommand extends SmeltCommand {
         tuning.hasData()
             ? tuning.data(how, work.checkpoint(), work.device().get())
             : Optional.empty();
+    Optional<Steps> steps = steps(work, training);
     Thinner thinner =
-        weights.isPresent() ? thinner(work, weights.get(), training) : unitThinner(work);
+        weights.isPresent() ? thinner(work, weights.get(), steps) : unitThinner(work, steps);
     SparsityLimit limit =
         what.maxLossIncrease().isPresent()
             ? SparsityLimit.find(
@@ -158,16 +159,13 @@ public final class PruneCommand extends SmeltCommand {
     return pruner;
   }
 
-  private Thinner thinner(Work work, Pruner pruner, Optional<Dataset> training) {
-    Optional<WeightThinner.Steps> steps =
-        schedule.isGiven()
-            ? Optional.of(
-                new WeightThinner.Steps(
-                    schedule,
-                    training.orElseThrow(),
-                    (model, examples) ->
-                        thinning(work).statistics(model, examples, what.statistics())))
-            : Optional.empty();
+  private Optional<Steps> steps(Work work, Optional<Dataset> training) {
+    return schedule
+        .schedule()
+        .map(steps -> new Steps(steps, thinning(work), training.orElseThrow(), what.statistics()));
+  }
+
+  private Thinner thinner(Work work, Pruner pruner, Optional<Steps> steps) {
     return new WeightThinner(
         work.checkpoint(),
         pruner,
@@ -178,15 +176,21 @@ public final class PruneCommand extends SmeltCommand {
         root().progress());
   }
 
-  private Thinner unitThinner(Work work) {
-    return new UnitThinner(
+  private Thinner unitThinner(Work work, Optional<Steps> steps) {
+    Optional<Statistics> statistics =
+        steps
+            .map(found -> work.opened().add(found.statistics(work.checkpoint())))
+            .or(work::statistics);
+    StructuredPruner pruner =
         StructuredPruner.open(
             work.checkpoint(),
             structure().orElseThrow(),
-            what.criterion().scoring(work.statistics(), work.device()),
+            what.criterion().scoring(statistics, work.device()),
             output.options(),
             root().threads(),
-            root().progress()));
+            root().progress());
+    return new UnitThinner(
+        pruner, what.criterion(), work.device(), steps, root().threads(), root().progress());
   }
 
   private Thinning thinning(Work work) {

@@ -56,10 +56,6 @@ final class ScheduleMixin {
         "with --criterion " + what.criterion().name() + ", whose scores stay what they are");
     Useless.refuse("--schedule", what.hasGroups(), "with groups, which have one sparsity");
     Useless.refuse("--stats", hasStatistics, "with --schedule, which gathers them");
-    Useless.refuse(
-        "--schedule",
-        what.structure(Optional.empty()).isPresent(),
-        "where units are left out, which are scored once");
     if (!hasTraining) {
       throw new UsageException("--schedule needs data to gather statistics on", "give --train");
     }

@@ -5,10 +5,8 @@ import dev.smelt.compress.prune.Pruner;
 import dev.smelt.compress.prune.ThinnedModel;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.Progress;
-import dev.smelt.gpu.data.Dataset;
 import dev.smelt.gpu.statistics.Statistics;
 import java.util.Optional;
-import java.util.function.BiFunction;
 
 /**
  * Makes single weights zero, at once or in steps.
@@ -25,14 +23,6 @@ record WeightThinner(
     Optional<Steps> steps,
     Progress progress)
     implements Thinner {
-
-  /**
-   * Steps with statistics of their own.
-   *
-   * @param gather statistics of a model on data
-   */
-  record Steps(
-      ScheduleMixin schedule, Dataset data, BiFunction<Checkpoint, Dataset, Statistics> gather) {}
 
   @Override
   public double largest() {
@@ -54,9 +44,9 @@ record WeightThinner(
 
   private PrunedModel gradually(double sparsity, Steps steps) {
     Optional<PrunedModel> last = Optional.empty();
-    for (double share : steps.schedule().schedule().orElseThrow().shares(sparsity)) {
+    for (double share : steps.shares(sparsity)) {
       Checkpoint now = last.isPresent() ? last.get() : dense;
-      try (Statistics fresh = steps.gather().apply(now, steps.data())) {
+      try (Statistics fresh = steps.statistics(now)) {
         PrunedModel next = prune(last, share, Optional.of(fresh));
         last.ifPresent(PrunedModel::close);
         last = Optional.of(next);

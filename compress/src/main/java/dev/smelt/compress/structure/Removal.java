@@ -1,6 +1,8 @@
 package dev.smelt.compress.structure;
 
 import java.util.List;
+import java.util.Set;
+import java.util.stream.IntStream;
 
 /**
  * What is left out of a layer, or which blocks of the model.
@@ -20,5 +22,11 @@ public record Removal(String layer, int of, List<Integer> gone) {
 
   public int left() {
     return of - gone.size();
+  }
+
+  /** Numbers of those that stay, ascending. */
+  int[] unitsLeft() {
+    Set<Integer> without = Set.copyOf(gone);
+    return IntStream.range(0, of).filter(unit -> !without.contains(unit)).toArray();
   }
 }

@@ -14,8 +14,9 @@ import java.util.stream.IntStream;
  *
  * @param units for people: "heads"
  * @param multiple what stays of a layer is rounded up to a multiple of this
+ * @param onTheWay to a larger share: where that is no multiple, all of the layer stays for now
  */
-record Selection(String units, int multiple) {
+record Selection(String units, int multiple, boolean onTheWay) {
 
   private record Unit(int layer, int index, double score) {}
 
@@ -67,7 +68,7 @@ record Selection(String units, int multiple) {
   /** What stays, rounded up. */
   private int rounded(int stays, int n) {
     int up = Math.ceilDiv(stays, multiple) * multiple;
-    if (up > n && stays < n) {
+    if (up > n && stays < n && !onTheWay) {
       throw new UsageException(
           String.format(
               "%d of %d %s would stay, and no multiple of %d is in between",

@@ -14,6 +14,7 @@ import dev.smelt.formats.model.RestatedConfig;
 import dev.smelt.formats.storage.Scratch;
 import dev.smelt.formats.storage.Storage;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,24 +37,19 @@ public final class StructuredPruner {
 
   private StructuredPruner(
       Checkpoint checkpoint,
+      Units units,
       StructureOptions options,
-      UnitScoring scoring,
       OutputOptions output,
-      int threads,
-      Progress progress) {
+      Optional<Compensation> compensation,
+      UnitScoring scoring,
+      List<double[]> scores) {
     this.checkpoint = checkpoint;
+    this.units = units;
     this.options = options;
     this.output = output;
+    this.compensation = compensation;
     this.scoring = scoring;
-    this.units = Units.of(checkpoint, options.pattern());
-    requireStatable();
-    this.compensation =
-        scoring instanceof UnitScoring.Surgeon surgeon
-            ? Optional.of(new Compensation(units, surgeon))
-            : Optional.empty();
-    this.scores =
-        new Scoring(checkpoint, units.anatomy(), units.config(), compensation, threads, progress)
-            .of(scoring, units.couplings());
+    this.scores = scores;
   }
 
   /**
@@ -74,10 +70,44 @@ public final class StructuredPruner {
       int threads,
       Progress progress) {
     scoring.requireFit(options.pattern());
-    return new StructuredPruner(checkpoint, options, scoring, output, threads, progress);
+    Units units = Units.of(checkpoint, options.pattern());
+    requireStatable(checkpoint, units, options);
+    Optional<Compensation> compensation =
+        scoring instanceof UnitScoring.Surgeon surgeon
+            ? Optional.of(new Compensation(units, surgeon))
+            : Optional.empty();
+    List<double[]> scores =
+        new Scoring(checkpoint, units.anatomy(), units.config(), compensation, threads, progress)
+            .of(scoring, units.couplings());
+    return new StructuredPruner(checkpoint, units, options, output, compensation, scoring, scores);
   }
 
-  private void requireStatable() {
+  /**
+   * The same units by what they are worth in a model that lacks some of them. Those are the first
+   * to go; weights still make up for all that go by what was known of this model.
+   *
+   * @param smaller which this has made
+   * @param fresh scores of the smaller model
+   */
+  public StructuredPruner rescored(
+      ShrunkModel smaller, UnitScoring fresh, int threads, Progress progress) {
+    List<double[]> found = open(smaller, options, fresh, output, threads, progress).scores;
+    List<double[]> all = new ArrayList<>();
+    for (int layer = 0; layer < scores.size(); layer++) {
+      Removal removal = smaller.removals().get(layer);
+      double[] ofLayer = new double[removal.of()];
+      Arrays.fill(ofLayer, Double.NEGATIVE_INFINITY);
+      int[] left = removal.unitsLeft();
+      for (int i = 0; i < left.length; i++) {
+        ofLayer[left[i]] = found.get(layer)[i];
+      }
+      all.add(ofLayer);
+    }
+    return new StructuredPruner(checkpoint, units, options, output, compensation, scoring, all);
+  }
+
+  private static void requireStatable(
+      Checkpoint checkpoint, Units units, StructureOptions options) {
     Anatomy anatomy = units.anatomy();
     boolean byLayer =
         options.pattern() == StructurePattern.BLOCKS
@@ -130,7 +160,18 @@ public final class StructuredPruner {
    * @throws UnsupportedException when the config cannot say what is left
    */
   public ShrunkModel shrink(double sparsity) {
-    List<int[]> gone = gone(sparsity);
+    return without(gone(sparsity, false));
+  }
+
+  /**
+   * Likewise on the way to a larger share, for {@link #rescored}: a layer of which no {@code
+   * multiple} could be left stays as it is.
+   */
+  public ShrunkModel step(double sparsity) {
+    return without(gone(sparsity, true));
+  }
+
+  private ShrunkModel without(List<int[]> gone) {
     RestatedConfig restated = units.restated(gone);
     List<Removal> removals = units.removals(gone);
     List<String> notes = new ArrayList<>(restated.notes());
@@ -156,8 +197,8 @@ public final class StructuredPruner {
     }
   }
 
-  private List<int[]> gone(double sparsity) {
-    Selection selection = new Selection(options.pattern().units(), options.multiple());
+  private List<int[]> gone(double sparsity, boolean onTheWay) {
+    Selection selection = new Selection(options.pattern().units(), options.multiple(), onTheWay);
     if (options.pattern() == StructurePattern.BLOCKS) {
       return List.of(selection.among(scores.getFirst(), free(), sparsity));
     }

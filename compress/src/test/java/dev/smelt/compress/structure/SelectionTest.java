@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class SelectionTest {
 
-  private static final Selection HEADS = new Selection("heads", 1);
+  private static final Selection HEADS = new Selection("heads", 1, false);
 
   @ParameterizedTest
   @CsvSource({
@@ -117,7 +117,8 @@ class SelectionTest {
   @CsvSource({"12, 4, 0.5, 4", "12, 4, 0.1, 0", "10, 4, 0.5, 2", "64, 8, 0.33, 16", "5, 4, 0.2, 1"})
   void whatStaysIsRoundedUpToAMultiple(int n, int multiple, double sparsity, int goes) {
     double[] scores = IntStream.range(0, n).mapToDouble(i -> n - i).toArray();
-    int[] gone = new Selection("heads", multiple).ofEach(List.of(scores), sparsity).getFirst();
+    int[] gone =
+        new Selection("heads", multiple, false).ofEach(List.of(scores), sparsity).getFirst();
     assertThat(gone).containsExactly(IntStream.range(n - goes, n).toArray());
     assertThat(n - gone.length)
         .satisfiesAnyOf(
@@ -128,7 +129,7 @@ class SelectionTest {
   @Test
   void overallTheLargestComeBack() {
     List<int[]> gone =
-        new Selection("heads", 2)
+        new Selection("heads", 2, false)
             .overall(List.of(new double[] {1, 2, 3, 90}, new double[] {5, 60, 70, 80}), 0.5);
     // 1, 2, 3 and 5 would go, which leaves 1 and 3.
     assertThat(gone.get(0)).containsExactly(0, 1);
@@ -137,10 +138,10 @@ class SelectionTest {
 
   @Test
   void multiplesThatLieBeyondAreRefused() {
-    assertThatThrownBy(() -> new Selection("heads", 4).ofEach(List.of(new double[6]), 0.2))
+    assertThatThrownBy(() -> new Selection("heads", 4, false).ofEach(List.of(new double[6]), 0.2))
         .isInstanceOf(UsageException.class)
         .hasMessageContaining("5 of 6 heads would stay, and no multiple of 4 is in between");
-    assertThatThrownBy(() -> new Selection("heads", 7).ofEach(List.of(new double[6]), 0.5))
+    assertThatThrownBy(() -> new Selection("heads", 7, false).ofEach(List.of(new double[6]), 0.5))
         .isInstanceOf(UsageException.class);
   }
 
@@ -164,12 +165,20 @@ class SelectionTest {
   @Test
   void ofProtectedOnesNoneGoes() {
     double[] scores = {0, 1, 9, 7, 8, 0};
-    Selection blocks = new Selection("blocks", 1);
+    Selection blocks = new Selection("blocks", 1, false);
     int[] free = {2, 3, 4};
     assertThat(blocks.among(scores, free, 0.34)).containsExactly(3, 4);
     assertThat(blocks.among(scores, free, 0.5)).containsExactly(2, 3, 4);
     assertThatThrownBy(() -> blocks.among(scores, free, 0.7))
         .isInstanceOf(UsageException.class)
         .hasMessageContaining("4 of 6 blocks would go, and 3 may at most");
+  }
+
+  @Test
+  void onTheWayALayerThatHasNoMultipleStays() {
+    double[] scores = {5, 1, 4, 2, 3, 6};
+    Selection step = new Selection("heads", 4, true);
+    assertThat(step.ofEach(List.of(scores), 0.2).getFirst()).isEmpty();
+    assertThat(step.ofEach(List.of(scores), 0.4).getFirst()).containsExactly(1, 3);
   }
 }

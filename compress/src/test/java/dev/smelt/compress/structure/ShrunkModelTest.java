@@ -75,6 +75,50 @@ class ShrunkModelTest {
         .sum();
   }
 
+  /** Sums over the weights of a unit do not change with the other units. */
+  @ParameterizedTest
+  @MethodSource("families")
+  void whereScoresStayWhatTheyAreStepsComeToTheSame(String name) {
+    Families whole = Families.of(name);
+    try (Checkpoint checkpoint = Checkpoint.open(whole.model().write(folder.resolve("whole")))) {
+      for (StructurePattern pattern : StructurePattern.values()) {
+        if (pattern == StructurePattern.HEADS && name.equals("gpt_neox")) {
+          continue;
+        }
+        StructuredPruner pruner = open(checkpoint, StructureOptions.of(pattern), MAGNITUDE);
+        try (ShrunkModel first = pruner.step(0.26);
+            ShrunkModel inSteps = pruner.rescored(first, MAGNITUDE, 1, Progress.NONE).shrink(0.6);
+            ShrunkModel atOnce = pruner.shrink(0.6)) {
+          assertThat(inSteps.removals()).isEqualTo(atOnce.removals());
+          assertThat(inSteps.infos()).isEqualTo(atOnce.infos());
+        }
+      }
+    }
+  }
+
+  @Test
+  void whatHasGoneStaysGoneHoweverItIsScoredLater() {
+    Families whole = Families.of("gpt2");
+    try (Checkpoint checkpoint = Checkpoint.open(whole.model().write(folder.resolve("whole")))) {
+      StructureOptions options =
+          new StructureOptions(StructurePattern.NEURONS, 2, false, Optional.empty());
+      StructuredPruner pruner = open(checkpoint, options, MAGNITUDE);
+      try (ShrunkModel first = pruner.step(0.3)) {
+        StructuredPruner later = pruner.rescored(first, MAGNITUDE, 1, Progress.NONE);
+        for (int layer = 0; layer < pruner.scores().size(); layer++) {
+          Removal removal = first.removals().get(layer);
+          double[] dense = pruner.scores().get(layer);
+          double[] now = later.scores().get(layer);
+          assertThat(removal.count()).isPositive();
+          for (int unit = 0; unit < dense.length; unit++) {
+            assertThat(now[unit])
+                .isEqualTo(removal.gone().contains(unit) ? Double.NEGATIVE_INFINITY : dense[unit]);
+          }
+        }
+      }
+    }
+  }
+
   @Test
   void scoresDoNotDependOnThreads() {
     Families whole = Families.of("llama");
