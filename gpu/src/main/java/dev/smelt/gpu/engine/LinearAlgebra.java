@@ -3,8 +3,6 @@ package dev.smelt.gpu.engine;
 import dev.smelt.formats.LimitException;
 import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.TensorView;
-import java.util.Arrays;
-import java.util.SplittableRandom;
 
 /**
  * A workspace of dense linear algebra in f32 and f64. Closing it frees every matrix made in it, so
@@ -16,13 +14,12 @@ import java.util.SplittableRandom;
  */
 public final class LinearAlgebra implements AutoCloseable {
 
-  /** Elements decoded at a time: bounds the Java heap that a matrix passes through. */
-  private static final int LOAD_CHUNK = 4 << 20;
-
   private final MatrixKernels kernels;
+  private final MatrixFiller filler;
 
   LinearAlgebra(MatrixKernels kernels) {
     this.kernels = kernels;
+    this.filler = new MatrixFiller(kernels);
   }
 
   /** Plain Java, slow, without native code: the oracle of the tests. */
@@ -52,38 +49,8 @@ public final class LinearAlgebra implements AutoCloseable {
    * @throws NonFiniteException at the first NaN or infinity
    */
   public Matrix load(TensorView view, Precision precision, boolean transposed) {
-    if (!view.shape().isMatrix()) {
-      throw new IllegalArgumentException("load: " + view.name() + " is " + view.shape());
-    }
-    int rows = Math.toIntExact(view.shape().size(0));
-    int cols = Math.toIntExact(view.shape().size(1));
-    Matrix matrix = kernels.zeros(rows, cols, precision);
-    int step = Math.max(1, LOAD_CHUNK / cols);
-    for (int row = 0; row < rows; row += step) {
-      int count = Math.min(step, rows - row) * cols;
-      switch (precision) {
-        case F32 -> {
-          float[] values = new float[count];
-          view.read((long) row * cols, count, values);
-          for (int i = 0; i < count; i++) {
-            Operands.requireFinite(view.name(), values[i], i, row, cols);
-          }
-          kernels.setRows(matrix, row, values);
-        }
-        case F64 -> kernels.setRows(matrix, row, rows(view, row, count));
-      }
-    }
+    Matrix matrix = filler.load(view, precision);
     return transposed ? kernels.transpose(matrix) : matrix;
-  }
-
-  private static double[] rows(TensorView view, int row, int count) {
-    int cols = Math.toIntExact(view.shape().size(1));
-    double[] values = new double[count];
-    view.read((long) row * cols, count, values);
-    for (int i = 0; i < count; i++) {
-      Operands.requireFinite(view.name(), values[i], i, row, cols);
-    }
-    return values;
   }
 
   /**
@@ -92,19 +59,7 @@ public final class LinearAlgebra implements AutoCloseable {
    * @throws NonFiniteException at the first NaN or infinity
    */
   public Matrix loadShifted(TensorView view, double alpha, double beta) {
-    int n = Math.toIntExact(view.shape().size(0));
-    Operands.requireEqual(
-        "loadShifted: rows against columns", n, Math.toIntExact(view.shape().size(1)));
-    Matrix matrix = kernels.zeros(n, n, Precision.F64);
-    int step = Math.max(1, LOAD_CHUNK / n);
-    for (int row = 0; row < n; row += step) {
-      double[] values = rows(view, row, Math.min(step, n - row) * n);
-      for (int i = 0; i < values.length; i++) {
-        values[i] = alpha * values[i] + (i % n == row + i / n ? beta : 0);
-      }
-      kernels.setRows(matrix, row, values);
-    }
-    return matrix;
+    return filler.loadShifted(view, alpha, beta);
   }
 
   /** I, n×n. */
@@ -114,35 +69,7 @@ public final class LinearAlgebra implements AutoCloseable {
 
   /** Independent signs, +1 or −1, always the same for one seed. */
   public Matrix signs(int rows, int cols, long seed, Precision precision) {
-    Matrix matrix = kernels.zeros(rows, cols, precision);
-    SplittableRandom random = new SplittableRandom(seed);
-    int step = Math.max(1, LOAD_CHUNK / cols);
-    for (int row = 0; row < rows; row += step) {
-      int count = Math.min(step, rows - row) * cols;
-      switch (precision) {
-        case F32 -> kernels.setRows(matrix, row, signs(random, count));
-        case F64 -> {
-          float[] signs = signs(random, count);
-          double[] wide = new double[count];
-          Arrays.setAll(wide, i -> signs[i]);
-          kernels.setRows(matrix, row, wide);
-        }
-      }
-    }
-    return matrix;
-  }
-
-  /** A word of random bits makes as many signs. */
-  private static float[] signs(SplittableRandom random, int count) {
-    float[] signs = new float[count];
-    for (int from = 0; from < count; from += Long.SIZE) {
-      long bits = random.nextLong();
-      int end = Math.min(count, from + Long.SIZE);
-      for (int i = from; i < end; i++) {
-        signs[i] = 1 - 2 * ((bits >>> i) & 1);
-      }
-    }
-    return signs;
+    return filler.signs(rows, cols, seed, precision);
   }
 
   /** The same values in another precision; the matrix itself where it has that precision. */
