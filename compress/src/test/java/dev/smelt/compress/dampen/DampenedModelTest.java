@@ -6,17 +6,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.smelt.compress.dampen.DampenRun.Setup;
 import dev.smelt.formats.Checkpoint;
-import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.NotFoundException;
-import dev.smelt.formats.OutputOptions;
-import dev.smelt.formats.Progress;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.SmeltException;
-import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UnsupportedException;
 import dev.smelt.formats.UsageException;
 import dev.smelt.formats.manifest.TensorRecord;
@@ -24,14 +21,9 @@ import dev.smelt.formats.model.NamePatterns;
 import dev.smelt.formats.testing.TestCheckpoints;
 import dev.smelt.formats.testing.TestTensor;
 import dev.smelt.formats.testing.TestTensors;
-import dev.smelt.gpu.statistics.Statistics;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
@@ -48,74 +40,9 @@ class DampenedModelTest {
 
   @TempDir private Path folder;
 
-  /** What was written, by name. */
-  private record Done(
-      Map<String, double[]> values,
-      Map<String, byte[]> bytes,
-      Map<String, TensorRecord> records,
-      List<String> notes) {
-
-    TensorRecord record(String name) {
-      return Objects.requireNonNull(records.get(name), name);
-    }
-
-    TensorRecord.Dampened dampened(String name) {
-      return Objects.requireNonNull(record(name).dampened(), name);
-    }
-
-    double[] of(String name) {
-      return Objects.requireNonNull(values.get(name), name);
-    }
-  }
-
-  /** How a run is made. */
-  private record Setup(
-      String config, Dampening how, NamePatterns names, Optional<DType> dtype, int threads) {
-
-    static Setup of(double alpha, double lambda) {
-      return new Setup("{}", new Dampening(alpha, lambda), NamePatterns.ALL, Optional.empty(), 1);
-    }
-  }
-
-  private Done run(
+  private DampenRun run(
       List<TestTensor> model, List<TestTensor> forget, List<TestTensor> retain, Setup setup) {
-    Path source = TestCheckpoints.folder(folder.resolve("model"), setup.config(), model);
-    Path target = folder.resolve("out");
-    try (Checkpoint checkpoint = Checkpoint.open(source);
-        Statistics f = Statistics.open(statistics("f", forget));
-        Statistics r = Statistics.open(statistics("r", retain));
-        DampenedModel dampened =
-            DampenedModel.of(checkpoint, f, r, setup.how(), setup.names(), setup.dtype(), target)) {
-      OutputOptions options = new OutputOptions(target, true, OutputOptions.DEFAULT_SHARD_BYTES);
-      Map<String, TensorRecord> records = new LinkedHashMap<>();
-      try (CheckpointWriter writer = CheckpointWriter.create(options, dampened.content())) {
-        dampened
-            .write(writer, setup.threads(), Progress.NONE)
-            .forEach(record -> records.put(record.name(), record));
-        writer.commitWithoutManifest();
-      }
-      try (Checkpoint written = Checkpoint.open(target)) {
-        Map<String, double[]> values = new LinkedHashMap<>();
-        Map<String, byte[]> bytes = new LinkedHashMap<>();
-        for (TensorView tensor : written.tensors()) {
-          // What a network would see before it is written is what is written.
-          assertThat(dampened.tensor(tensor.name()).sameBits(tensor)).as(tensor.name()).isTrue();
-          bytes.put(tensor.name(), tensor.segment().toArray(ValueLayout.JAVA_BYTE));
-          if (tensor.dtype().isFloat()) {
-            values.put(tensor.name(), tensor.toDoubles());
-          }
-        }
-        return new Done(values, bytes, records, dampened.notes());
-      }
-    }
-  }
-
-  private Path statistics(String name, List<TestTensor> diagonals) {
-    List<TestTensor> named = new ArrayList<>();
-    for (TestTensor tensor : diagonals) {
-      named.add(tensor.renamed("diag/" + tensor.name()));
-    }
-    return TestCheckpoints.file(folder.resolve(name + ".safetensors"), named);
+    return DampenRun.of(folder, model, forget, retain, setup);
   }
 
   /** Squares over some orders of magnitude, a fifth of them 0. */
@@ -161,7 +88,7 @@ class DampenedModelTest {
       error += Math.pow(theta[i] - expected[i], 2);
       norm += theta[i] * theta[i];
     }
-    Done done =
+    DampenRun done =
         run(
             List.of(TestTensors.f64("w", shape, theta)),
             List.of(f32("w", shape, f)),
@@ -188,7 +115,7 @@ class DampenedModelTest {
       f[i] = i % 3 == 0 ? 8 : 1;
       r[i] = 1;
     }
-    Done done =
+    DampenRun done =
         run(
             List.of(theta),
             List.of(f32("w", shape, f)),
@@ -267,7 +194,7 @@ class DampenedModelTest {
     Setup one = Setup.of(1.5, 1);
     List<TestTensor> ofF = List.of(f32("w", shape, f));
     List<TestTensor> ofR = List.of(f32("w", shape, r));
-    Done found = run(model, ofF, ofR, one);
+    DampenRun found = run(model, ofF, ofR, one);
     double[] values = found.of("w");
     long lowered = 0;
     for (int i = 0; i < count; i++) {
@@ -279,7 +206,7 @@ class DampenedModelTest {
       }
     }
     assertThat(found.dampened("w").lowered()).isEqualTo(lowered);
-    Done again = run(model, ofF, ofR, new Setup("{}", one.how(), one.names(), one.dtype(), 3));
+    DampenRun again = run(model, ofF, ofR, new Setup("{}", one.how(), one.names(), one.dtype(), 3));
     assertThat(again.bytes().get("w")).isEqualTo(found.bytes().get("w"));
     assertThat(again.records()).isEqualTo(found.records());
   }
@@ -287,7 +214,7 @@ class DampenedModelTest {
   @Test
   void listsWhatItLeavesAndWhy() {
     Shape two = Shape.of(2);
-    Done done =
+    DampenRun done =
         run(
             List.of(
                 f32("a", two, 1, 2),
@@ -316,7 +243,7 @@ class DampenedModelTest {
         List.of(
             new NamePatterns(List.of("*.a"), List.of()),
             new NamePatterns(List.of(), List.of("*.b")))) {
-      Done done =
+      DampenRun done =
           run(model, f, r, new Setup("{}", new Dampening(2, 1), names, Optional.empty(), 1));
       assertThat(done.of("h.0.a")).containsExactly(0.125, 0.25);
       assertThat(done.of("h.0.b")).containsExactly(1, 2);
@@ -327,7 +254,7 @@ class DampenedModelTest {
   @Test
   void roundsOnceToAnotherType() {
     Shape shape = Shape.of(3);
-    Done done =
+    DampenRun done =
         run(
             List.of(f32("w", shape, 1 + 0x1p-8f, 3, 5), f32("v", shape, 1 + 0x1p-8f, 2, 4)),
             List.of(f32("w", shape, 1, 9, 8)),
@@ -353,7 +280,8 @@ class DampenedModelTest {
       List<TestTensor> f = List.of(f32(table, shape, 8, 1, 8, 1));
       List<TestTensor> r = List.of(f32(table, shape, 1, 1, 1, 1));
       Setup setup = Setup.of(2, 1);
-      Done done = run(model, f, r, new Setup(GPT2, setup.how(), setup.names(), setup.dtype(), 1));
+      DampenRun done =
+          run(model, f, r, new Setup(GPT2, setup.how(), setup.names(), setup.dtype(), 1));
       assertThat(done.of(table)).containsExactly(0.125, 2, 0.375, 4);
       assertThat(done.of("lm_head." + form)).containsExactly(0.125, 2, 0.375, 4);
       assertThat(done.record("transformer.ln_f.bias").reason()).isNotNull();
