@@ -274,6 +274,12 @@ class RefusalTest {
     Path out = outputs.resolve("out");
     smelt("merge", DRAMA, SCRIPTURE, "--method", "linear", "--floor", 0.1, "-o", out)
         .refused(ExitCode.USAGE, "--floor has no effect with --method linear");
+    smelt("merge", DRAMA, SCRIPTURE, "--method", "linear", "--t", 0.1, "-o", out)
+        .refused(ExitCode.USAGE, "--t has no effect with --method linear");
+    smelt("merge", DRAMA, SCRIPTURE, "--method", "slerp", "--weight", 1, "-o", out)
+        .refused(ExitCode.USAGE, "--weight has no effect with --method slerp");
+    smelt("merge", DRAMA, SCRIPTURE, "--method", "fisher", "--t", 0.1, "-o", out)
+        .refused(ExitCode.USAGE, "--t has no effect with --method fisher");
     smelt("merge", DRAMA, SCRIPTURE, "--method", "fisher", "-o", out)
         .refused(ExitCode.USAGE, "0 statistics files for 2 models", "--fisher");
     smelt("factorize", DRAMA, "--keep", 0.5, "--side", "both", "-o", out)

@@ -46,7 +46,9 @@ public record FisherMerge(List<Double> weights, boolean normalize, double floor,
               new MethodDescription.Parameter(
                   "--floor", "smallest Fisher value", ">= 0", Double.toString(DEFAULT_FLOOR)),
               new MethodDescription.Parameter(
-                  "--favor-first", "floor the first model only", "flag", "off")));
+                  "--favor-first", "floor the first model only", "flag", "off"),
+              new MethodDescription.Parameter(
+                  "--any-model", "accept statistics of another model", "flag", "off")));
 
   public FisherMerge {
     weights = List.copyOf(weights);
@@ -90,9 +92,9 @@ public record FisherMerge(List<Double> weights, boolean normalize, double floor,
       }
       parameters.put("fisherNorms", norms);
     }
-    return new Prepared(
-        (theta, fisher, count, merged) -> merge(lambda, coefficients, theta, fisher, count, merged),
-        parameters);
+    ChunkKernel kernel =
+        (theta, fisher, count, merged) -> merge(lambda, coefficients, theta, fisher, count, merged);
+    return new Prepared(new Arithmetic.OfElements(kernel), parameters);
   }
 
   private void merge(

@@ -50,12 +50,16 @@ public record LinearMerge(List<Double> weights) implements MergeMethod {
   @Override
   public Prepared prepare(MergePlan plan, int threads) {
     requireModels(plan.models().size());
-    double[] ratio = Weights.ratio(weights, plan.models().size());
     Map<String, Object> parameters = new LinkedHashMap<>();
     parameters.put("method", DESCRIPTION.name());
     parameters.put("weights", Weights.normalized(weights, plan.models().size()));
-    return new Prepared(
-        (theta, fisher, count, merged) -> merge(ratio, theta, count, merged), parameters);
+    return new Prepared(new Arithmetic.OfElements(kernel(plan.models().size())), parameters);
+  }
+
+  /** The mean of so many models. */
+  ChunkKernel kernel(int models) {
+    double[] ratio = Weights.ratio(weights, models);
+    return (theta, fisher, count, merged) -> merge(ratio, theta, count, merged);
   }
 
   private static void merge(double[] ratio, double[][] theta, int count, double[] merged) {

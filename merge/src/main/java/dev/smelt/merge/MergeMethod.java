@@ -4,7 +4,7 @@ import dev.smelt.formats.UsageException;
 import java.util.Map;
 
 /** One way of combining the same tensor of several models. */
-public sealed interface MergeMethod permits LinearMerge, FisherMerge {
+public sealed interface MergeMethod permits LinearMerge, FisherMerge, SlerpMerge {
 
   MethodDescription description();
 
@@ -19,7 +19,7 @@ public sealed interface MergeMethod permits LinearMerge, FisherMerge {
   void requireModels(int models);
 
   /**
-   * Looks at everything that is to be merged, once, and returns the arithmetic for a chunk.
+   * Looks at what has to be known of all that is to be merged.
    *
    * @throws UsageException when the parameters do not fit the number of models
    */
@@ -30,7 +30,22 @@ public sealed interface MergeMethod permits LinearMerge, FisherMerge {
    *
    * @param parameters as they took effect, for the manifest
    */
-  record Prepared(ChunkKernel kernel, Map<String, Object> parameters) {}
+  record Prepared(Arithmetic arithmetic, Map<String, Object> parameters) {}
+
+  /** What is computed. */
+  sealed interface Arithmetic {
+
+    /** Each element by itself. */
+    record OfElements(ChunkKernel kernel) implements Arithmetic {}
+
+    /** By what a tensor is as a whole, which is looked at before it is merged. */
+    record OfTensors(Survey survey) implements Arithmetic {}
+  }
+
+  /** Looks at a tensor in all models. Called by several threads at once. */
+  interface Survey {
+    ChunkKernel kernel(MergePlan.Merged tensor);
+  }
 
   /** The arithmetic of one chunk of one tensor, in f64. Called by several threads at once. */
   interface ChunkKernel {

@@ -10,15 +10,22 @@ import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.safetensors.TensorSlot;
 import dev.smelt.formats.work.Workers;
+import dev.smelt.merge.MergeMethod.Arithmetic;
 import dev.smelt.merge.MergeMethod.ChunkKernel;
+import dev.smelt.merge.MergeMethod.Survey;
 import dev.smelt.merge.MergePlan.Cause;
 import dev.smelt.merge.MergePlan.Copied;
 import dev.smelt.merge.MergePlan.Merged;
 import dev.smelt.merge.MergePlan.Other;
+import dev.smelt.merge.MergePlan.Planned;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Function;
 
 /**
  * Executes a plan: every tensor is cut into parts, each part a job that reads its stretch of every
@@ -32,6 +39,9 @@ public final class Merger {
 
   /** Elements per job: large enough to be worth a task, small enough to share out one embedding. */
   private static final long PART = 1 << 22;
+
+  /** Bytes of all models that are looked at before they are merged. */
+  private static final long TOGETHER = 1L << 30;
 
   /** Elements of types narrower than a byte fill whole bytes in steps of this many. */
   private static final int WHOLE_BYTES = 8;
@@ -60,7 +70,7 @@ public final class Merger {
 
   /** What the output holds, in the first model's order. */
   public static List<TensorInfo> outputs(MergePlan plan) {
-    return plan.tensors().stream().map(MergePlan.Planned::output).toList();
+    return plan.tensors().stream().map(Planned::output).toList();
   }
 
   /**
@@ -71,24 +81,74 @@ public final class Merger {
    * @throws LimitException when a merged value is beyond the type it is written as
    * @throws MismatchException when a tensor that must be equal in all models is not
    */
-  public void run(ChunkKernel kernel, CheckpointWriter writer, Progress progress) {
+  public void run(Arithmetic arithmetic, CheckpointWriter writer, Progress progress) {
     long elements = outputs(plan).stream().mapToLong(TensorInfo::elements).sum();
     try (Progress.Task task = progress.begin("merging", elements, "parameters")) {
-      List<Workers.Job> jobs = new ArrayList<>();
-      for (MergePlan.Planned planned : plan.tensors()) {
-        TensorSlot slot = writer.slot(planned.output().name());
-        switch (planned) {
-          case Merged tensor -> addParts(kernel, tensor, slot, task, jobs);
-          case Copied tensor ->
-              jobs.add(
-                  () -> {
-                    copy(tensor, slot);
-                    task.advance(tensor.output().elements());
-                  });
+      switch (arithmetic) {
+        case Arithmetic.OfElements(ChunkKernel kernel) ->
+            run(plan.tensors(), _ -> kernel, writer, task);
+        case Arithmetic.OfTensors(Survey survey) -> {
+          for (List<Planned> some : together()) {
+            Map<String, ChunkKernel> kernels = survey(some, survey);
+            run(some, name -> Objects.requireNonNull(kernels.get(name), name), writer, task);
+          }
         }
       }
-      Workers.run(threads, jobs);
     }
+  }
+
+  /** Tensors that are looked at and then merged while the system still has them in memory. */
+  private List<List<Planned>> together() {
+    List<List<Planned>> all = new ArrayList<>();
+    long bytes = TOGETHER;
+    for (Planned planned : plan.tensors()) {
+      if (bytes >= TOGETHER) {
+        all.add(new ArrayList<>());
+        bytes = 0;
+      }
+      all.getLast().add(planned);
+      if (planned instanceof Merged tensor) {
+        bytes += tensor.theta().stream().mapToLong(view -> view.info().bytes()).sum();
+      }
+    }
+    return all;
+  }
+
+  /** By the name of the output. */
+  private Map<String, ChunkKernel> survey(List<Planned> some, Survey survey) {
+    List<Merged> tensors =
+        some.stream().filter(Merged.class::isInstance).map(Merged.class::cast).toList();
+    List<ChunkKernel> found = Workers.map(threads, tensors, survey::kernel);
+    Map<String, ChunkKernel> kernels = new HashMap<>();
+    for (int i = 0; i < found.size(); i++) {
+      kernels.put(tensors.get(i).output().name(), found.get(i));
+    }
+    return kernels;
+  }
+
+  /**
+   * @param kernels by the name of the output
+   */
+  private void run(
+      List<Planned> tensors,
+      Function<String, ChunkKernel> kernels,
+      CheckpointWriter writer,
+      Progress.Task task) {
+    List<Workers.Job> jobs = new ArrayList<>();
+    for (Planned planned : tensors) {
+      TensorSlot slot = writer.slot(planned.output().name());
+      switch (planned) {
+        case Merged tensor ->
+            addParts(kernels.apply(tensor.output().name()), tensor, slot, task, jobs);
+        case Copied tensor ->
+            jobs.add(
+                () -> {
+                  copy(tensor, slot);
+                  task.advance(tensor.output().elements());
+                });
+      }
+    }
+    Workers.run(threads, jobs);
   }
 
   private void addParts(

@@ -17,6 +17,11 @@ public record MethodDescription(
     parameters = List.copyOf(parameters);
   }
 
+  /** Whether the option means something to the method. */
+  public boolean has(String option) {
+    return parameters.stream().anyMatch(parameter -> parameter.option().equals(option));
+  }
+
   /**
    * @param option on the command line
    * @param range of allowed values, in words

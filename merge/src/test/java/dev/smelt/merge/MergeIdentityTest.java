@@ -43,6 +43,10 @@ class MergeIdentityTest {
   @TempDir private Path folder;
 
   private static Stream<MergeMethod> methods() {
+    return Stream.concat(Stream.of(0.0, 0.3, 0.5, 1.0).map(SlerpMerge::new), methodsWithWeights());
+  }
+
+  private static Stream<MergeMethod> methodsWithWeights() {
     return WEIGHTS.stream()
         .flatMap(
             weights ->

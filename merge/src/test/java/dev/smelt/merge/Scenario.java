@@ -112,7 +112,7 @@ final class Scenario implements AutoCloseable {
     CheckpointWriter.Content content =
         new CheckpointWriter.Content(Merger.outputs(plan), Map.of(), Optional.empty(), List.of());
     try (CheckpointWriter writer = CheckpointWriter.create(OutputOptions.to(target), content)) {
-      merger.run(method.prepare(plan, 2).kernel(), writer, Progress.NONE);
+      merger.run(method.prepare(plan, 2).arithmetic(), writer, Progress.NONE);
       writer.commitWithoutManifest();
     }
     return own(Checkpoint.open(target));

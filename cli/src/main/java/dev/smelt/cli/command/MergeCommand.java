@@ -20,6 +20,7 @@ import dev.smelt.merge.MergePlan;
 import dev.smelt.merge.MergePlanner;
 import dev.smelt.merge.Merger;
 import dev.smelt.merge.MethodDescription;
+import dev.smelt.merge.SlerpMerge;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -49,7 +50,8 @@ public final class MergeCommand extends SmeltCommand {
   /** What {@code --method} takes. */
   enum MethodName {
     FISHER,
-    LINEAR;
+    LINEAR,
+    SLERP;
 
     @Override
     public String toString() {
@@ -66,7 +68,7 @@ public final class MergeCommand extends SmeltCommand {
 
   @Option(
       names = "--method",
-      paramLabel = "fisher|linear",
+      paramLabel = "fisher|linear|slerp",
       required = true,
       description = "How to combine them, see below.")
   private MethodName method = MethodName.LINEAR;
@@ -96,6 +98,12 @@ public final class MergeCommand extends SmeltCommand {
 
   @Option(names = "--favor-first", description = "fisher: floor the first model only.")
   private boolean favorFirst;
+
+  @Option(
+      names = "--t",
+      paramLabel = "T",
+      description = "slerp: how far from the first model to the second, 0 to 1 (0.5).")
+  private @Nullable Double t;
 
   @Option(names = "--any-model", description = "Accept statistics of another model.")
   private boolean anyModel;
@@ -144,25 +152,33 @@ public final class MergeCommand extends SmeltCommand {
   }
 
   private MergeMethod method() {
-    return switch (method) {
-      case LINEAR -> {
-        refuseUnused("--fisher", !fisher.isEmpty());
-        refuseUnused("--floor", floor != null);
-        refuseUnused("--no-normalize", noNormalize);
-        refuseUnused("--favor-first", favorFirst);
-        refuseUnused("--any-model", anyModel);
-        yield new LinearMerge(weights);
-      }
-      case FISHER ->
-          new FisherMerge(
-              weights, !noNormalize, floor == null ? FisherMerge.DEFAULT_FLOOR : floor, favorFirst);
-    };
+    MergeMethod chosen =
+        switch (method) {
+          case FISHER ->
+              new FisherMerge(
+                  weights,
+                  !noNormalize,
+                  floor == null ? FisherMerge.DEFAULT_FLOOR : floor,
+                  favorFirst);
+          case LINEAR -> new LinearMerge(weights);
+          case SLERP -> new SlerpMerge(t == null ? SlerpMerge.DEFAULT_T : t);
+        };
+    refuseUnused(chosen.description());
+    return chosen;
   }
 
-  private static void refuseUnused(String option, boolean given) {
-    if (given) {
-      throw new UsageException(option + " has no effect with --method linear", "leave it out");
-    }
+  private void refuseUnused(MethodDescription chosen) {
+    Map<String, Boolean> given = new LinkedHashMap<>();
+    given.put("--fisher", !fisher.isEmpty());
+    given.put("--weight", !weights.isEmpty());
+    given.put("--floor", floor != null);
+    given.put("--no-normalize", noNormalize);
+    given.put("--favor-first", favorFirst);
+    given.put("--any-model", anyModel);
+    given.put("--t", t != null);
+    given.forEach(
+        (option, is) ->
+            Useless.refuse(option, is && !chosen.has(option), "with --method " + chosen.name()));
   }
 
   private List<MergeInput> open(MergeMethod chosen, LazyDevice device, List<AutoCloseable> opened) {
@@ -201,7 +217,7 @@ public final class MergeCommand extends SmeltCommand {
     try (CheckpointWriter writer = CheckpointWriter.create(options, content)) {
       MergeMethod.Prepared prepared = chosen.prepare(plan, root().threads());
       Merger merger = new Merger(plan, allowNonFinite, root().threads());
-      merger.run(prepared.kernel(), writer, root().progress());
+      merger.run(prepared.arithmetic(), writer, root().progress());
       Manifest manifest =
           writer.commit(
               Manifests.of(

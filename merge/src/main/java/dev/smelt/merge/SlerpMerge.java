@@ -1,0 +1,88 @@
+package dev.smelt.merge;
+
+import dev.smelt.formats.UsageException;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Spherical linear interpolation of two models, each tensor as one vector:
+ *
+ * <pre>  θ* = sin((1 − t)Ω)/sin Ω · θ₁ + sin(tΩ)/sin Ω · θ₂,   cos Ω = θ₁·θ₂ / (‖θ₁‖‖θ₂‖)</pre>
+ *
+ * <p>Where |cos Ω| &gt; 0.9995, or one of the two is zero, θ* = (1 − t)θ₁ + tθ₂: there the angle
+ * says nothing. Shoemake, "Animating rotation with quaternion curves", SIGGRAPH 1985; the limit is
+ * that of mergekit.
+ *
+ * @param t how far from the first model to the second, in [0, 1]
+ */
+public record SlerpMerge(double t) implements MergeMethod {
+
+  public static final double DEFAULT_T = 0.5;
+
+  private static final double PARALLEL = 0.9995;
+
+  public static final MethodDescription DESCRIPTION =
+      new MethodDescription(
+          "slerp",
+          "Two models, along the arc between each pair of tensors",
+          "θ* = sin((1−t)Ω)/sin Ω θ₁ + sin(tΩ)/sin Ω θ₂, Ω the angle between θ₁ and θ₂",
+          "Shoemake, Animating rotation with quaternion curves, SIGGRAPH 1985",
+          List.of(
+              new MethodDescription.Parameter(
+                  "--t",
+                  "how far from the first model to the second",
+                  "0 to 1",
+                  Double.toString(DEFAULT_T))));
+
+  public SlerpMerge {
+    if (!(t >= 0 && t <= 1)) {
+      throw new UsageException("--t " + t + " is out of range", "use 0 to 1");
+    }
+  }
+
+  @Override
+  public MethodDescription description() {
+    return DESCRIPTION;
+  }
+
+  @Override
+  public boolean usesFisher() {
+    return false;
+  }
+
+  @Override
+  public void requireModels(int models) {
+    if (models != 2) {
+      throw new UsageException(
+          "slerp is between two models, found " + models, "merge two, and the result with another");
+    }
+  }
+
+  @Override
+  public Prepared prepare(MergePlan plan, int threads) {
+    Map<String, Object> parameters = new LinkedHashMap<>();
+    parameters.put("method", DESCRIPTION.name());
+    parameters.put("t", t);
+    LinearMerge straight = new LinearMerge(List.of(1 - t, t));
+    return new Prepared(
+        new Arithmetic.OfTensors(
+            tensor -> {
+              double cosine = Cosine.of(plan, tensor);
+              // At either end it is that model, signs of zeros included.
+              boolean onArc = Math.abs(cosine) <= PARALLEL && t > 0 && t < 1;
+              return onArc ? arc(Math.acos(cosine)) : straight.kernel(2);
+            }),
+        parameters);
+  }
+
+  private ChunkKernel arc(double angle) {
+    double first = Math.sin((1 - t) * angle) / Math.sin(angle);
+    double second = Math.sin(t * angle) / Math.sin(angle);
+    return (theta, fisher, count, merged) -> {
+      for (int k = 0; k < count; k++) {
+        merged[k] = first * theta[0][k] + second * theta[1][k];
+      }
+    };
+  }
+}
