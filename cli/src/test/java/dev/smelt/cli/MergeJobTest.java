@@ -52,6 +52,57 @@ class MergeJobTest {
     assertThat(half.path("parameters").path("t").doubleValue()).isEqualTo(0.5);
   }
 
+  @Test
+  void aWholeChangeOfABaseIsTheModel() {
+    Path out = folder.resolve("changed");
+    JsonNode manifest =
+        smelt(
+                "merge",
+                DRAMA,
+                "--base",
+                SCRIPTURE,
+                "--method",
+                "task_arithmetic",
+                "-o",
+                out,
+                "--json")
+            .json();
+    assertThat(manifest.path("inputs").get(0).path("role").asString()).isEqualTo("base");
+    assertThat(manifest.path("inputs").get(1).path("role").asString()).isEqualTo("model");
+    assertThat(manifest.path("parameters").path("lambda").doubleValue()).isEqualTo(1);
+    assertThat(manifest.path("notes").toString()).contains("side files are those of " + SCRIPTURE);
+    try (Checkpoint model = Checkpoint.open(DRAMA);
+        Checkpoint merged = Checkpoint.open(out)) {
+      for (TensorView view : model.tensors()) {
+        assertThat(merged.tensor(view.name()).sameBits(view)).as(view.name()).isTrue();
+      }
+    }
+  }
+
+  @Test
+  void aBaseIsNeededWhereOneIsUsedAndRefusedElsewhere() {
+    Path out = folder.resolve("none");
+    smelt("merge", DRAMA, "--method", "task_arithmetic", "-o", out)
+        .refused(ExitCode.USAGE, "--method task_arithmetic needs a base", "--base");
+    smelt("merge", DRAMA, SCRIPTURE, "--method", "linear", "--base", DRAMA, "-o", out)
+        .refused(ExitCode.USAGE, "--base has no effect");
+    smelt(
+            "merge",
+            DRAMA,
+            "--base",
+            SCRIPTURE,
+            "--method",
+            "task_arithmetic",
+            "--weight",
+            1,
+            "--weight",
+            2,
+            "-o",
+            out)
+        .refused(ExitCode.USAGE, "2 weights for 1 models beside the base");
+    assertThat(out).doesNotExist();
+  }
+
   private static String bare(Checkpoint checkpoint, String name) {
     return checkpoint.find(name).isPresent() ? name : name.replaceFirst("transformer\\.", "");
   }

@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /**
  * Weighted average, θ* = Σ λᵢθᵢ with Σ λᵢ = 1.
@@ -56,10 +57,16 @@ public record LinearMerge(List<Double> weights) implements MergeMethod {
     return new Prepared(new Arithmetic.OfElements(kernel(plan.models().size())), parameters);
   }
 
-  /** The mean of so many models. */
+  /** The mean of so many models; those with a weight of zero are not looked at. */
   ChunkKernel kernel(int models) {
     double[] ratio = Weights.ratio(weights, models);
-    return (theta, fisher, count, merged) -> merge(ratio, theta, count, merged);
+    int[] used = IntStream.range(0, models).filter(i -> ratio[i] != 0).toArray();
+    double[] others = Arrays.stream(used).mapToDouble(i -> ratio[i]).toArray();
+    return (theta, fisher, count, merged) -> {
+      double[][] some = new double[used.length][];
+      Arrays.setAll(some, i -> theta[used[i]]);
+      merge(others, some, count, merged);
+    };
   }
 
   private static void merge(double[] ratio, double[][] theta, int count, double[] merged) {

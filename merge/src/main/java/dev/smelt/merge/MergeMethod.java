@@ -4,16 +4,23 @@ import dev.smelt.formats.UsageException;
 import java.util.Map;
 
 /** One way of combining the same tensor of several models. */
-public sealed interface MergeMethod permits LinearMerge, FisherMerge, SlerpMerge {
+public sealed interface MergeMethod
+    permits LinearMerge, FisherMerge, SlerpMerge, TaskArithmeticMerge {
 
   MethodDescription description();
 
   /** True when every model must come with its Fisher information. */
   boolean usesFisher();
 
+  /** True when the first of the models is what the others are changes of. */
+  default boolean usesBase() {
+    return false;
+  }
+
   /**
    * Checks the parameters that depend on how many models there are.
    *
+   * @param models with the base, if one is used
    * @throws UsageException when they do not fit
    */
   void requireModels(int models);

@@ -8,6 +8,10 @@ public final class MergeMethods {
   private MergeMethods() {}
 
   public static List<MethodDescription> all() {
-    return List.of(FisherMerge.DESCRIPTION, LinearMerge.DESCRIPTION, SlerpMerge.DESCRIPTION);
+    return List.of(
+        FisherMerge.DESCRIPTION,
+        LinearMerge.DESCRIPTION,
+        SlerpMerge.DESCRIPTION,
+        TaskArithmeticMerge.DESCRIPTION);
   }
 }

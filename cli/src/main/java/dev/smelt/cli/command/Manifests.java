@@ -63,7 +63,7 @@ final class Manifests {
   static List<Input> adapted(AdaptedModel model, String baseSha256) {
     Checkpoint base = model.base();
     List<Input> inputs = new ArrayList<>();
-    inputs.add(new Input("base", base.path().toString(), base.bytes(), baseSha256));
+    inputs.add(base(base, baseSha256));
     for (Path file : model.adapter().weights().weightFiles()) {
       inputs.add(file("adapter", file));
     }
@@ -73,5 +73,10 @@ final class Manifests {
 
   static Input file(String role, Path file) {
     return new Input(role, file.toString(), Storage.local().size(file), Hashing.sha256(file));
+  }
+
+  /** A model that others are changes of. */
+  static Input base(Checkpoint base, String sha256) {
+    return new Input("base", base.path().toString(), base.bytes(), sha256);
   }
 }

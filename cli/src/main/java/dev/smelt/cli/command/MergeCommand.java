@@ -21,6 +21,7 @@ import dev.smelt.merge.MergePlanner;
 import dev.smelt.merge.Merger;
 import dev.smelt.merge.MethodDescription;
 import dev.smelt.merge.SlerpMerge;
+import dev.smelt.merge.TaskArithmeticMerge;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -51,7 +52,8 @@ public final class MergeCommand extends SmeltCommand {
   enum MethodName {
     FISHER,
     LINEAR,
-    SLERP;
+    SLERP,
+    TASK_ARITHMETIC;
 
     @Override
     public String toString() {
@@ -63,14 +65,15 @@ public final class MergeCommand extends SmeltCommand {
       paramLabel = "CKPT",
       arity = "1..*",
       description =
-          "The models, or adapters with --base; names, config and tokenizer are the first one's.")
+          "The models, or adapters with --base; names, config and tokenizer are those of the base, if"
+              + " the method uses one, or else the first one's.")
   private List<Path> paths = new ArrayList<>();
 
   @Option(
       names = "--method",
-      paramLabel = "fisher|linear|slerp",
+      paramLabel = "NAME",
       required = true,
-      description = "How to combine them, see below.")
+      description = "How to combine them: fisher, linear, slerp, task_arithmetic; see below.")
   private MethodName method = MethodName.LINEAR;
 
   @Option(
@@ -82,7 +85,9 @@ public final class MergeCommand extends SmeltCommand {
   @Option(
       names = "--weight",
       paramLabel = "λ",
-      description = "Weight of each model, in order; scaled to sum to one (equal).")
+      description =
+          "Weight of each model, in order; fisher, linear: scaled to sum to one (equal);"
+              + " task_arithmetic: as it is (1).")
   private List<Double> weights = new ArrayList<>();
 
   @Option(
@@ -98,6 +103,15 @@ public final class MergeCommand extends SmeltCommand {
 
   @Option(names = "--favor-first", description = "fisher: floor the first model only.")
   private boolean favorFirst;
+
+  @Option(
+      names = "--lambda",
+      paramLabel = "λ",
+      description = "task_arithmetic: how much of all changes together is added (1).")
+  private @Nullable Double lambda;
+
+  @Option(names = "--normalize", description = "task_arithmetic: divide the weights by their sum.")
+  private boolean normalize;
 
   @Option(
       names = "--t",
@@ -128,8 +142,8 @@ public final class MergeCommand extends SmeltCommand {
     List<String> lines = new ArrayList<>();
     lines.add("%nMethods:");
     for (MethodDescription method : MergeMethods.all()) {
-      lines.add(String.format("  %-7s %s", method.name(), method.equation()));
-      lines.add("          " + method.reference());
+      lines.add(String.format("  %-15s %s", method.name(), method.equation()));
+      lines.add(" ".repeat(18) + method.reference());
     }
     lines.addAll(EXAMPLES);
     spec.usageMessage().footer(lines.toArray(String[]::new));
@@ -140,7 +154,12 @@ public final class MergeCommand extends SmeltCommand {
     MergeMethod chosen = method();
     OutputOptions options = output.options();
     options.requireWritable(base.with(Stream.concat(paths.stream(), fisher.stream()).toList()));
-    base.requireUse(paths);
+    if (!chosen.usesBase()) {
+      base.requireUse(paths);
+    } else if (base.given().isEmpty()) {
+      throw new UsageException(
+          "--method " + chosen.description().name() + " needs a base", "give --base");
+    }
     List<AutoCloseable> opened = new ArrayList<>();
     try (LazyDevice device = new LazyDevice(root()::openDevice);
         var _ = new ClosingAll(opened)) {
@@ -162,6 +181,9 @@ public final class MergeCommand extends SmeltCommand {
                   favorFirst);
           case LINEAR -> new LinearMerge(weights);
           case SLERP -> new SlerpMerge(t == null ? SlerpMerge.DEFAULT_T : t);
+          case TASK_ARITHMETIC ->
+              new TaskArithmeticMerge(
+                  weights, lambda == null ? TaskArithmeticMerge.DEFAULT_SCALE : lambda, normalize);
         };
     refuseUnused(chosen.description());
     return chosen;
@@ -176,6 +198,8 @@ public final class MergeCommand extends SmeltCommand {
     given.put("--favor-first", favorFirst);
     given.put("--any-model", anyModel);
     given.put("--t", t != null);
+    given.put("--lambda", lambda != null);
+    given.put("--normalize", normalize);
     given.forEach(
         (option, is) ->
             Useless.refuse(option, is && !chosen.has(option), "with --method " + chosen.name()));
@@ -190,6 +214,11 @@ public final class MergeCommand extends SmeltCommand {
     AdaptedModel.Work work =
         new AdaptedModel.Work(device, output.options().target(), root().progress());
     List<MergeInput> inputs = new ArrayList<>();
+    if (chosen.usesBase()) {
+      Checkpoint checkpoint = Checkpoint.open(base.given().orElseThrow());
+      opened.add(checkpoint);
+      inputs.add(input(checkpoint, Optional.empty()));
+    }
     for (int i = 0; i < paths.size(); i++) {
       Checkpoint checkpoint = base.open(paths.get(i), work);
       opened.add(checkpoint);
@@ -199,10 +228,13 @@ public final class MergeCommand extends SmeltCommand {
         opened.add(file);
         statistics = Optional.of(file);
       }
-      inputs.add(
-          new MergeInput(checkpoint, ContentHash.of(checkpoint, root().threads()), statistics));
+      inputs.add(input(checkpoint, statistics));
     }
     return inputs;
+  }
+
+  private MergeInput input(Checkpoint checkpoint, Optional<Statistics> statistics) {
+    return new MergeInput(checkpoint, ContentHash.of(checkpoint, root().threads()), statistics);
   }
 
   private Result merge(
@@ -223,7 +255,7 @@ public final class MergeCommand extends SmeltCommand {
               Manifests.of(
                   "merge",
                   parameters(prepared.parameters()),
-                  inputs(inputs),
+                  inputs(inputs, chosen.usesBase()),
                   inputs.stream().map(MergeInput::checkpoint).toList(),
                   content,
                   records(plan),
@@ -245,10 +277,14 @@ public final class MergeCommand extends SmeltCommand {
     return parameters;
   }
 
-  private List<Manifest.Input> inputs(List<MergeInput> models) {
+  private List<Manifest.Input> inputs(List<MergeInput> models, boolean onBase) {
     List<Manifest.Input> inputs = new ArrayList<>();
     for (MergeInput model : models) {
-      inputs.add(Manifests.model(model.checkpoint(), model.sha256()));
+      boolean isBase = onBase && inputs.isEmpty();
+      inputs.add(
+          isBase
+              ? Manifests.base(model.checkpoint(), model.sha256())
+              : Manifests.model(model.checkpoint(), model.sha256()));
       if (model.checkpoint() instanceof AdaptedModel adapted) {
         inputs.addAll(Manifests.adapted(adapted, root().threads()));
       }
