@@ -40,8 +40,8 @@ public final class Merger {
   /** Elements per job: large enough to be worth a task, small enough to share out one embedding. */
   private static final long PART = 1 << 22;
 
-  /** Bytes of all models that are looked at before they are merged. */
-  private static final long TOGETHER = 1L << 30;
+  /** Bytes of all models, in elements of a job, that are looked at before they are merged: 1 GB. */
+  private static final long GROUP = 256;
 
   /** Elements of types narrower than a byte fill whole bytes in steps of this many. */
   private static final int WHOLE_BYTES = 8;
@@ -88,36 +88,39 @@ public final class Merger {
         case Arithmetic.OfElements(ChunkKernel kernel) ->
             run(plan.tensors(), _ -> kernel, writer, task);
         case Arithmetic.OfTensors(Survey survey) -> {
-          for (List<Planned> some : together()) {
-            Map<String, ChunkKernel> kernels = survey(some, survey);
-            run(some, name -> Objects.requireNonNull(kernels.get(name), name), writer, task);
+          for (List<Planned> group : together()) {
+            Map<String, ChunkKernel> kernels = survey(group, survey);
+            run(group, name -> Objects.requireNonNull(kernels.get(name), name), writer, task);
           }
         }
       }
     }
   }
 
-  /** Tensors that are looked at and then merged while the system still has them in memory. */
+  /** Tensors in groups that the system still has in memory when they are merged. */
   private List<List<Planned>> together() {
-    List<List<Planned>> all = new ArrayList<>();
-    long bytes = TOGETHER;
+    List<List<Planned>> groups = new ArrayList<>();
+    List<Planned> group = new ArrayList<>();
+    long bytes = 0;
     for (Planned planned : plan.tensors()) {
-      if (bytes >= TOGETHER) {
-        all.add(new ArrayList<>());
-        bytes = 0;
-      }
-      all.getLast().add(planned);
+      group.add(planned);
       if (planned instanceof Merged tensor) {
         bytes += tensor.theta().stream().mapToLong(view -> view.info().bytes()).sum();
       }
+      if (bytes >= GROUP * part) {
+        groups.add(group);
+        group = new ArrayList<>();
+        bytes = 0;
+      }
     }
-    return all;
+    groups.add(group);
+    return groups;
   }
 
   /** By the name of the output. */
-  private Map<String, ChunkKernel> survey(List<Planned> some, Survey survey) {
+  private Map<String, ChunkKernel> survey(List<Planned> group, Survey survey) {
     List<Merged> tensors =
-        some.stream().filter(Merged.class::isInstance).map(Merged.class::cast).toList();
+        group.stream().filter(Merged.class::isInstance).map(Merged.class::cast).toList();
     List<ChunkKernel> found = Workers.map(threads, tensors, survey::kernel);
     Map<String, ChunkKernel> kernels = new HashMap<>();
     for (int i = 0; i < found.size(); i++) {
