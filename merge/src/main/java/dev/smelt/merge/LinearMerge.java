@@ -39,11 +39,6 @@ public record LinearMerge(List<Double> weights) implements MergeMethod {
   }
 
   @Override
-  public boolean usesFisher() {
-    return false;
-  }
-
-  @Override
   public void requireModels(int models) {
     Weights.require(weights, models, true);
   }

@@ -10,7 +10,9 @@ public sealed interface MergeMethod
   MethodDescription description();
 
   /** True when every model must come with its Fisher information. */
-  boolean usesFisher();
+  default boolean usesFisher() {
+    return false;
+  }
 
   /** True when the first of the models is what the others are changes of. */
   default boolean usesBase() {

@@ -47,11 +47,6 @@ public record SlerpMerge(double t) implements MergeMethod {
   }
 
   @Override
-  public boolean usesFisher() {
-    return false;
-  }
-
-  @Override
   public void requireModels(int models) {
     if (models != 2) {
       throw new UsageException(

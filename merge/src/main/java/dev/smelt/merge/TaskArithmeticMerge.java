@@ -59,11 +59,6 @@ public record TaskArithmeticMerge(List<Double> weights, double scale, boolean no
   }
 
   @Override
-  public boolean usesFisher() {
-    return false;
-  }
-
-  @Override
   public boolean usesBase() {
     return true;
   }

@@ -46,7 +46,7 @@ public record PruneSelection(List<String> include, List<String> exclude) {
       boolean wanted = !include.isEmpty() || role.isBlockMatrix() || factor;
       if (wanted && names.selects(tensor.name())) {
         requireMatrix(tensor.info(), checkpoint);
-        layers.add(layer(checkpoint, tensor));
+        layers.add(layer(checkpoint, tensor, role));
       }
     }
     if (layers.isEmpty()) {
@@ -59,7 +59,10 @@ public record PruneSelection(List<String> include, List<String> exclude) {
 
   /** A tensor as the matrix that it is. */
   public static Layer layer(Checkpoint checkpoint, TensorView tensor) {
-    TensorRole role = Architecture.of(checkpoint.config()).role(tensor.info());
+    return layer(checkpoint, tensor, Architecture.of(checkpoint.config()).role(tensor.info()));
+  }
+
+  private static Layer layer(Checkpoint checkpoint, TensorView tensor, TensorRole role) {
     return new Layer(
         checkpoint.path(),
         module(tensor.name()),

@@ -73,7 +73,8 @@ public final class Pruner {
     Scratch scratch = Storage.local().scratch(output.target());
     try {
       StoredTensors stored = new StoredTensors(scratch, output.target(), options.dtype());
-      List<Layer> layers = layers(previous.isPresent() ? previous.get() : model);
+      List<Layer> originals = layers(model);
+      List<Layer> layers = previous.isPresent() ? layers(previous.get()) : originals;
       List<PrunedLayer> pruned =
           switch (method) {
             case Method.ByScore(Criterion criterion) ->
@@ -95,7 +96,6 @@ public final class Pruner {
             }
           };
       SequencedMap<String, PrunedLayer> byName = new LinkedHashMap<>();
-      List<Layer> originals = layers(model);
       for (int i = 0; i < originals.size(); i++) {
         PrunedLayer layer =
             previous.isPresent()

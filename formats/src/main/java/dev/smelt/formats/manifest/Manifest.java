@@ -161,70 +161,22 @@ public record Manifest(
 
   /** The same manifest of a zoo. */
   public Manifest withModels(List<ModelRecord> all) {
-    return new Manifest(
-        smelt,
-        command,
-        parameters,
-        inputs,
-        totals,
-        all,
-        tensors,
-        clusters,
-        leftOut,
-        measured,
-        notes,
-        files);
+    return with(totals, all, clusters, leftOut, measured, notes, files);
   }
 
   /** The same manifest with measurements. */
   public Manifest withMeasured(List<Measured> found) {
-    return new Manifest(
-        smelt,
-        command,
-        parameters,
-        inputs,
-        totals,
-        models,
-        tensors,
-        clusters,
-        leftOut,
-        found,
-        notes,
-        files);
+    return with(totals, models, clusters, leftOut, found, notes, files);
   }
 
   /** The same manifest with clusters. */
   public Manifest withClusters(List<ClusterRecord> found) {
-    return new Manifest(
-        smelt,
-        command,
-        parameters,
-        inputs,
-        totals,
-        models,
-        tensors,
-        found,
-        leftOut,
-        measured,
-        notes,
-        files);
+    return with(totals, models, found, leftOut, measured, notes, files);
   }
 
   /** The same manifest of a model that lacks units. */
   public Manifest withLeftOut(List<LeftOutRecord> units) {
-    return new Manifest(
-        smelt,
-        command,
-        parameters,
-        inputs,
-        totals,
-        models,
-        tensors,
-        clusters,
-        units,
-        measured,
-        notes,
-        files);
+    return with(totals, models, clusters, units, measured, notes, files);
   }
 
   /** The same manifest of tensors that are packed. */
@@ -236,42 +188,29 @@ public record Manifest(
             totals.parametersBefore(),
             totals.parametersAfter(),
             packedBytes);
-    return new Manifest(
-        smelt,
-        command,
-        parameters,
-        inputs,
-        packed,
-        models,
-        tensors,
-        clusters,
-        leftOut,
-        measured,
-        notes,
-        files);
+    return with(packed, models, clusters, leftOut, measured, notes, files);
   }
 
   /** The same manifest with one more note. */
   public Manifest withNote(String note) {
     List<String> more = new ArrayList<>(notes);
     more.add(note);
-    return new Manifest(
-        smelt,
-        command,
-        parameters,
-        inputs,
-        totals,
-        models,
-        tensors,
-        clusters,
-        leftOut,
-        measured,
-        more,
-        files);
+    return with(totals, models, clusters, leftOut, measured, more, files);
   }
 
   /** The same manifest, listing what was written. */
   public Manifest withFiles(List<WrittenFile> written) {
+    return with(totals, models, clusters, leftOut, measured, notes, written);
+  }
+
+  private Manifest with(
+      Totals totals,
+      @Nullable List<ModelRecord> models,
+      @Nullable List<ClusterRecord> clusters,
+      @Nullable List<LeftOutRecord> leftOut,
+      @Nullable List<Measured> measured,
+      List<String> notes,
+      List<WrittenFile> files) {
     return new Manifest(
         smelt,
         command,
@@ -284,6 +223,6 @@ public record Manifest(
         leftOut,
         measured,
         notes,
-        written);
+        files);
   }
 }
