@@ -1,8 +1,14 @@
 package dev.smelt.merge;
 
+import dev.smelt.merge.arc.SlerpMerge;
+import dev.smelt.merge.mean.FisherMerge;
+import dev.smelt.merge.mean.LinearMerge;
+import dev.smelt.merge.mean.TaskArithmeticMerge;
+import dev.smelt.merge.method.MethodDescription;
 import java.util.List;
+import java.util.Optional;
 
-/** The methods there are, for help texts and documentation. */
+/** The methods there are. */
 public final class MergeMethods {
 
   private MergeMethods() {}
@@ -13,5 +19,10 @@ public final class MergeMethods {
         LinearMerge.DESCRIPTION,
         SlerpMerge.DESCRIPTION,
         TaskArithmeticMerge.DESCRIPTION);
+  }
+
+  /** The method of this name. */
+  public static Optional<MethodDescription> named(String name) {
+    return all().stream().filter(method -> method.name().equals(name)).findFirst();
   }
 }

@@ -10,22 +10,27 @@ import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.safetensors.TensorSlot;
 import dev.smelt.formats.work.Workers;
-import dev.smelt.merge.MergeMethod.Arithmetic;
-import dev.smelt.merge.MergeMethod.ChunkKernel;
-import dev.smelt.merge.MergeMethod.Survey;
-import dev.smelt.merge.MergePlan.Cause;
-import dev.smelt.merge.MergePlan.Copied;
-import dev.smelt.merge.MergePlan.Merged;
-import dev.smelt.merge.MergePlan.Other;
-import dev.smelt.merge.MergePlan.Planned;
+import dev.smelt.merge.method.Chunk;
+import dev.smelt.merge.method.MergeMethod;
+import dev.smelt.merge.method.MergeMethod.Arithmetic;
+import dev.smelt.merge.method.MergeMethod.ChunkKernel;
+import dev.smelt.merge.method.MergeMethod.Prepared;
+import dev.smelt.merge.method.MergeMethod.Survey;
+import dev.smelt.merge.method.Operand;
+import dev.smelt.merge.method.Operands;
+import dev.smelt.merge.plan.MergePlan;
+import dev.smelt.merge.plan.MergePlan.Cause;
+import dev.smelt.merge.plan.MergePlan.Copied;
+import dev.smelt.merge.plan.MergePlan.Merged;
+import dev.smelt.merge.plan.MergePlan.Planned;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.function.Function;
 
 /**
  * Executes a plan: every tensor is cut into parts, each part a job that reads its stretch of every
@@ -74,25 +79,35 @@ public final class Merger {
   }
 
   /**
+   * Looks at what the methods have to know of all tensors, each method once.
+   *
+   * @return by method, in the order of the tensors
+   * @throws NonFiniteException when Fisher information is no finite number
+   */
+  public Map<MergeMethod, Prepared> prepare() {
+    Map<MergeMethod, Prepared> prepared = new LinkedHashMap<>();
+    PlanContext context = new PlanContext(plan, threads);
+    for (Merged tensor : plan.merged()) {
+      prepared.computeIfAbsent(
+          tensor.method(), method -> method.prepare(context.of(tensor.operands())));
+    }
+    return prepared;
+  }
+
+  /**
    * Fills every slot of the writer.
    *
+   * @param prepared what {@link #prepare} found
    * @throws NonFiniteException when an input holds a NaN or infinity and that is not allowed, or
    *     when Fisher information does
    * @throws LimitException when a merged value is beyond the type it is written as
    * @throws MismatchException when a tensor that must be equal in all models is not
    */
-  public void run(Arithmetic arithmetic, CheckpointWriter writer, Progress progress) {
+  public void run(Map<MergeMethod, Prepared> prepared, CheckpointWriter writer, Progress progress) {
     long elements = outputs(plan).stream().mapToLong(TensorInfo::elements).sum();
     try (Progress.Task task = progress.begin("merging", elements, "parameters")) {
-      switch (arithmetic) {
-        case Arithmetic.OfElements(ChunkKernel kernel) ->
-            run(plan.tensors(), _ -> kernel, writer, task);
-        case Arithmetic.OfTensors(Survey survey) -> {
-          for (List<Planned> group : together()) {
-            Map<String, ChunkKernel> kernels = survey(group, survey);
-            run(group, name -> Objects.requireNonNull(kernels.get(name), name), writer, task);
-          }
-        }
+      for (List<Planned> group : together()) {
+        run(group, kernels(group, prepared), writer, task);
       }
     }
   }
@@ -105,7 +120,7 @@ public final class Merger {
     for (Planned planned : plan.tensors()) {
       group.add(planned);
       if (planned instanceof Merged tensor) {
-        bytes += tensor.theta().stream().mapToLong(view -> view.info().bytes()).sum();
+        bytes += tensor.operands().theta().stream().mapToLong(o -> o.view().info().bytes()).sum();
       }
       if (bytes >= GROUP * part) {
         groups.add(group);
@@ -118,10 +133,21 @@ public final class Merger {
   }
 
   /** By the name of the output. */
-  private Map<String, ChunkKernel> survey(List<Planned> group, Survey survey) {
+  private Map<String, ChunkKernel> kernels(
+      List<Planned> group, Map<MergeMethod, Prepared> prepared) {
     List<Merged> tensors =
         group.stream().filter(Merged.class::isInstance).map(Merged.class::cast).toList();
-    List<ChunkKernel> found = Workers.map(threads, tensors, survey::kernel);
+    List<ChunkKernel> found =
+        Workers.map(
+            threads,
+            tensors,
+            tensor -> {
+              Prepared method = Objects.requireNonNull(prepared.get(tensor.method()));
+              return switch (method.arithmetic()) {
+                case Arithmetic.OfElements(ChunkKernel kernel) -> kernel;
+                case Arithmetic.OfTensors(Survey survey) -> survey.kernel(tensor.operands());
+              };
+            });
     Map<String, ChunkKernel> kernels = new HashMap<>();
     for (int i = 0; i < found.size(); i++) {
       kernels.put(tensors.get(i).output().name(), found.get(i));
@@ -134,15 +160,21 @@ public final class Merger {
    */
   private void run(
       List<Planned> tensors,
-      Function<String, ChunkKernel> kernels,
+      Map<String, ChunkKernel> kernels,
       CheckpointWriter writer,
       Progress.Task task) {
     List<Workers.Job> jobs = new ArrayList<>();
     for (Planned planned : tensors) {
-      TensorSlot slot = writer.slot(planned.output().name());
+      String name = planned.output().name();
+      TensorSlot slot = writer.slot(name);
       switch (planned) {
         case Merged tensor ->
-            addParts(kernels.apply(tensor.output().name()), tensor, slot, task, jobs);
+            addParts(
+                Objects.requireNonNull(kernels.get(name), name),
+                tensor.operands(),
+                slot,
+                task,
+                jobs);
         case Copied tensor ->
             jobs.add(
                 () -> {
@@ -156,7 +188,7 @@ public final class Merger {
 
   private void addParts(
       ChunkKernel kernel,
-      Merged tensor,
+      Operands tensor,
       TensorSlot slot,
       Progress.Task task,
       List<Workers.Job> jobs) {
@@ -172,7 +204,7 @@ public final class Merger {
   }
 
   private void mergePart(
-      ChunkKernel kernel, Merged tensor, TensorSlot slot, long from, long elements) {
+      ChunkKernel kernel, Operands tensor, TensorSlot slot, long from, long elements) {
     int length = (int) Math.min(chunk, elements);
     double[][] theta = new double[tensor.theta().size()][length];
     double[][] fisher = new double[tensor.fisher().size()][length];
@@ -182,12 +214,12 @@ public final class Merger {
       read(tensor.theta(), at, count, theta);
       read(tensor.fisher(), at, count, fisher);
       for (int i = 0; i < fisher.length; i++) {
-        FisherNorm.requireValid(plan, tensor.fisher().get(i), i, fisher[i], at, count);
+        FisherNorm.requireValid(tensor.fisher().get(i), fisher[i], at, count);
       }
       if (!allowNonFinite) {
         requireFinite(tensor, theta, at, count);
       }
-      kernel.merge(theta, fisher, count, merged);
+      kernel.merge(new Chunk(theta, fisher, at, count), merged);
       if (!allowNonFinite) {
         requireInRange(tensor, merged, at, count);
       }
@@ -195,31 +227,31 @@ public final class Merger {
     }
   }
 
-  private static void read(List<TensorView> tensors, long at, int count, double[][] chunks) {
+  private static void read(List<Operand> tensors, long at, int count, double[][] chunks) {
     for (int i = 0; i < chunks.length; i++) {
-      tensors.get(i).read(at, count, chunks[i]);
+      tensors.get(i).view().read(at, count, chunks[i]);
     }
   }
 
-  private void requireFinite(Merged tensor, double[][] theta, long at, int count) {
+  private static void requireFinite(Operands tensor, double[][] theta, long at, int count) {
     for (int i = 0; i < theta.length; i++) {
       for (int k = 0; k < count; k++) {
         if (!Double.isFinite(theta[i][k])) {
-          throw nonFinite(i, tensor.theta().get(i), "found " + theta[i][k], at + k);
+          throw nonFinite(tensor.theta().get(i), "found " + theta[i][k], at + k);
         }
       }
     }
   }
 
-  private NonFiniteException nonFinite(int model, TensorView tensor, String found, long index) {
+  private static NonFiniteException nonFinite(Operand tensor, String found, long index) {
     return new NonFiniteException(
         "non-finite value",
-        plan.where(model, tensor),
+        tensor.where(),
         found + " at index " + index,
         "repair the model or pass --allow-non-finite");
   }
 
-  private static void requireInRange(Merged tensor, double[] merged, long at, int count) {
+  private static void requireInRange(Operands tensor, double[] merged, long at, int count) {
     for (int k = 0; k < count; k++) {
       if (!Double.isFinite(merged[k])) {
         throw new LimitException(
@@ -232,21 +264,21 @@ public final class Merger {
   }
 
   private void copy(Copied tensor, TensorSlot slot) {
-    for (Other other : tensor.others()) {
+    for (Operand other : tensor.others()) {
       requireEqual(tensor, other);
     }
     // Masks hold infinities by design.
     if (tensor.cause() == Cause.UNSHARED_HEAD && !allowNonFinite) {
-      Optional<Long> index = tensor.source().firstNonFinite();
+      Optional<Long> index = tensor.source().view().firstNonFinite();
       if (index.isPresent()) {
-        throw nonFinite(0, tensor.source(), "found a NaN or an infinity", index.get());
+        throw nonFinite(tensor.source(), "found a NaN or an infinity", index.get());
       }
     }
-    slot.transfer(tensor.source());
+    slot.transfer(tensor.source().view());
   }
 
-  private void requireEqual(Copied tensor, Other other) {
-    TensorView source = tensor.source();
+  private void requireEqual(Copied tensor, Operand other) {
+    TensorView source = tensor.source().view();
     DType expected = source.dtype();
     DType found = other.view().dtype();
     if (expected == found) {
@@ -264,15 +296,15 @@ public final class Merger {
     }
   }
 
-  private MismatchException unequal(Copied tensor, Other other, long index) {
+  private MismatchException unequal(Copied tensor, Operand other, long index) {
     return unequal(tensor, other, "they differ at index " + index);
   }
 
-  private MismatchException unequal(Copied tensor, Other other, String found) {
+  private MismatchException unequal(Copied tensor, Operand other, String found) {
     return new MismatchException(
         "tensor that should be equal in all models",
-        plan.where(other.model(), other.view()),
-        "as in " + plan.where(0, tensor.source()) + ": " + found,
+        other.where(),
+        "as in " + tensor.source().where() + ": " + found,
         "merge models that share it");
   }
 }

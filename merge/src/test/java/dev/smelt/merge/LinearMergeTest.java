@@ -10,6 +10,8 @@ import dev.smelt.formats.DType;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.testing.TestTensor;
+import dev.smelt.merge.mean.LinearMerge;
+import dev.smelt.merge.method.Operand;
 import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -116,7 +118,9 @@ class LinearMergeTest {
       double[][] theta = new double[models.length][];
       BigDecimal[] decimals = new BigDecimal[models.length];
       List<TensorView> sources =
-          scenario.plan(new LinearMerge(weights)).merged().getFirst().theta();
+          scenario.plan(new LinearMerge(weights)).merged().getFirst().operands().theta().stream()
+              .map(Operand::view)
+              .toList();
       for (int i = 0; i < models.length; i++) {
         theta[i] = sources.get(i).toDoubles();
         decimals[i] = weights.isEmpty() ? BigDecimal.ONE : BigDecimal.valueOf(weights.get(i));

@@ -15,6 +15,12 @@ import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.testing.TestTensor;
+import dev.smelt.merge.mean.FisherMerge;
+import dev.smelt.merge.mean.LinearMerge;
+import dev.smelt.merge.method.MergeMethod;
+import dev.smelt.merge.plan.HeadPolicy;
+import dev.smelt.merge.plan.MergeOptions;
+import dev.smelt.merge.plan.MergePlan;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -51,7 +57,7 @@ class MergePlannerTest {
                   new TensorInfo("c", DType.F32, TWO)));
       assertThat(plan.merged()).hasSize(3);
       assertThat(plan.copied())
-          .extracting(copied -> copied.source().name())
+          .extracting(copied -> copied.source().view().name())
           .containsExactly("z.ids", "b.head.weight");
       assertThat(plan.copied().getLast().reason()).contains("head");
       assertThat(plan.notes())

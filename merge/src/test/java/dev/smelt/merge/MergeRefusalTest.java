@@ -9,6 +9,11 @@ import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.UsageException;
 import dev.smelt.formats.testing.TestTensor;
+import dev.smelt.merge.mean.FisherMerge;
+import dev.smelt.merge.mean.LinearMerge;
+import dev.smelt.merge.method.MergeMethod;
+import dev.smelt.merge.plan.HeadPolicy;
+import dev.smelt.merge.plan.MergeOptions;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -28,32 +33,6 @@ class MergeRefusalTest {
   private static final TestTensor W = f32("w", Shape.of(2), 1, 2);
 
   @TempDir private Path folder;
-
-  @Test
-  void oneModelIsNotEnough() {
-    try (Scenario scenario = new Scenario(folder)) {
-      scenario.model(W);
-      assertThatThrownBy(() -> scenario.plan(LINEAR))
-          .isInstanceOf(UsageException.class)
-          .hasMessageContaining("at least two models, found 1");
-    }
-  }
-
-  @Test
-  void weightsAreCheckedWithThePlan() {
-    try (Scenario scenario = new Scenario(folder)) {
-      scenario.model(W).fisher(W).model(W).fisher(W);
-      for (MergeMethod method :
-          List.of(
-              new LinearMerge(List.of(1.0)),
-              new LinearMerge(List.of(1.0, -1.0)),
-              new FisherMerge(List.of(1.0, -0.5), true, 0, false),
-              new FisherMerge(List.of(1.0, 1.0, 1.0), true, 0, false))) {
-        assertThatThrownBy(() -> scenario.plan(method)).isInstanceOf(UsageException.class);
-      }
-      assertThat(scenario.plan(new LinearMerge(List.of(2.0, -1.0))).merged()).hasSize(1);
-    }
-  }
 
   @Test
   void aMissingTensorIsRefused() {

@@ -17,6 +17,12 @@ import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.testing.CheckpointAssertions;
 import dev.smelt.formats.testing.TestTensor;
+import dev.smelt.merge.mean.FisherMerge;
+import dev.smelt.merge.mean.LinearMerge;
+import dev.smelt.merge.method.MergeMethod;
+import dev.smelt.merge.plan.HeadPolicy;
+import dev.smelt.merge.plan.MergeOptions;
+import dev.smelt.merge.plan.MergePlan;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -52,9 +58,8 @@ class MergerTest {
         MergePlan plan = scenario.plan(method);
         for (int threads : new int[] {1, 4}) {
           assertSameFile(scenario.run(method, Scenario.DEFAULTS, threads), expected);
-          assertSameFile(scenario.write(plan, method, new Merger(plan, false, threads)), expected);
-          assertSameFile(
-              scenario.write(plan, method, new Merger(plan, false, threads, 8, 16)), expected);
+          assertSameFile(scenario.write(plan, new Merger(plan, false, threads)), expected);
+          assertSameFile(scenario.write(plan, new Merger(plan, false, threads, 8, 16)), expected);
         }
       }
     }

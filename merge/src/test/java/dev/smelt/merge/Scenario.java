@@ -9,6 +9,12 @@ import dev.smelt.formats.manifest.ContentHash;
 import dev.smelt.formats.testing.TestCheckpoints;
 import dev.smelt.formats.testing.TestTensor;
 import dev.smelt.gpu.statistics.Statistics;
+import dev.smelt.merge.method.MergeMethod;
+import dev.smelt.merge.plan.HeadPolicy;
+import dev.smelt.merge.plan.MergeInput;
+import dev.smelt.merge.plan.MergeOptions;
+import dev.smelt.merge.plan.MergePlan;
+import dev.smelt.merge.plan.MergePlanner;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -104,15 +110,15 @@ final class Scenario implements AutoCloseable {
 
   Checkpoint run(MergeMethod method, MergeOptions options, int threads) {
     MergePlan plan = plan(method, options);
-    return write(plan, method, new Merger(plan, options.allowNonFinite(), threads, CHUNK, PART));
+    return write(plan, new Merger(plan, options.allowNonFinite(), threads, CHUNK, PART));
   }
 
-  Checkpoint write(MergePlan plan, MergeMethod method, Merger merger) {
+  Checkpoint write(MergePlan plan, Merger merger) {
     Path target = next(".safetensors");
     CheckpointWriter.Content content =
         new CheckpointWriter.Content(Merger.outputs(plan), Map.of(), Optional.empty(), List.of());
     try (CheckpointWriter writer = CheckpointWriter.create(OutputOptions.to(target), content)) {
-      merger.run(method.prepare(plan, 2).arithmetic(), writer, Progress.NONE);
+      merger.run(merger.prepare(), writer, Progress.NONE);
       writer.commitWithoutManifest();
     }
     return own(Checkpoint.open(target));

@@ -9,28 +9,25 @@ import dev.smelt.formats.manifest.ContentHash;
 import dev.smelt.formats.manifest.Manifest;
 import dev.smelt.formats.manifest.TensorRecord;
 import dev.smelt.gpu.statistics.Statistics;
-import dev.smelt.merge.FisherMerge;
-import dev.smelt.merge.HeadPolicy;
-import dev.smelt.merge.LinearMerge;
-import dev.smelt.merge.MergeInput;
-import dev.smelt.merge.MergeMethod;
 import dev.smelt.merge.MergeMethods;
-import dev.smelt.merge.MergeOptions;
-import dev.smelt.merge.MergePlan;
-import dev.smelt.merge.MergePlanner;
 import dev.smelt.merge.Merger;
-import dev.smelt.merge.MethodDescription;
-import dev.smelt.merge.SlerpMerge;
-import dev.smelt.merge.TaskArithmeticMerge;
+import dev.smelt.merge.method.MergeMethod;
+import dev.smelt.merge.method.MethodDescription;
+import dev.smelt.merge.method.Nearest;
+import dev.smelt.merge.method.Values;
+import dev.smelt.merge.plan.HeadPolicy;
+import dev.smelt.merge.plan.MergeInput;
+import dev.smelt.merge.plan.MergeOptions;
+import dev.smelt.merge.plan.MergePlan;
+import dev.smelt.merge.plan.MergePlanner;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -48,19 +45,6 @@ public final class MergeCommand extends SmeltCommand {
           "  smelt merge a/ b/ -o ab/ --method linear --weight 0.7 --weight 0.3",
           "  smelt merge a/ b/ -o ab/ --method fisher --fisher a.safetensors --fisher b.safetensors");
 
-  /** What {@code --method} takes. */
-  enum MethodName {
-    FISHER,
-    LINEAR,
-    SLERP,
-    TASK_ARITHMETIC;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
-  }
-
   @Parameters(
       paramLabel = "CKPT",
       arity = "1..*",
@@ -73,51 +57,14 @@ public final class MergeCommand extends SmeltCommand {
       names = "--method",
       paramLabel = "NAME",
       required = true,
-      description = "How to combine them: fisher, linear, slerp, task_arithmetic; see below.")
-  private MethodName method = MethodName.LINEAR;
+      description = "How to combine them; see below.")
+  private String method = "";
 
   @Option(
       names = "--fisher",
       paramLabel = "FILE",
       description = "Statistics of each model, in order, from smelt fisher.")
   private List<Path> fisher = new ArrayList<>();
-
-  @Option(
-      names = "--weight",
-      paramLabel = "λ",
-      description =
-          "Weight of each model, in order; fisher, linear: scaled to sum to one (equal);"
-              + " task_arithmetic: as it is (1).")
-  private List<Double> weights = new ArrayList<>();
-
-  @Option(
-      names = "--no-normalize",
-      description = "fisher: do not divide each model's Fisher by its norm.")
-  private boolean noNormalize;
-
-  @Option(
-      names = "--floor",
-      paramLabel = "F",
-      description = "fisher: smallest Fisher value (1e-6).")
-  private @Nullable Double floor;
-
-  @Option(names = "--favor-first", description = "fisher: floor the first model only.")
-  private boolean favorFirst;
-
-  @Option(
-      names = "--lambda",
-      paramLabel = "λ",
-      description = "task_arithmetic: how much of all changes together is added (1).")
-  private @Nullable Double lambda;
-
-  @Option(names = "--normalize", description = "task_arithmetic: divide the weights by their sum.")
-  private boolean normalize;
-
-  @Option(
-      names = "--t",
-      paramLabel = "T",
-      description = "slerp: how far from the first model to the second, 0 to 1 (0.5).")
-  private @Nullable Double t;
 
   @Option(names = "--any-model", description = "Accept statistics of another model.")
   private boolean anyModel;
@@ -132,6 +79,8 @@ public final class MergeCommand extends SmeltCommand {
   @Option(names = "--allow-non-finite", description = "Let NaN and infinities through.")
   private boolean allowNonFinite;
 
+  private CommandSpec spec = CommandSpec.create();
+
   @Mixin private BaseMixin base = new BaseMixin();
 
   @Mixin private OutputMixin output = new OutputMixin();
@@ -139,14 +88,16 @@ public final class MergeCommand extends SmeltCommand {
   /** What the methods say of themselves is shown below the options. */
   @Spec
   void describeMethods(CommandSpec spec) {
+    MethodOptions.addTo(spec);
     List<String> lines = new ArrayList<>();
     lines.add("%nMethods:");
-    for (MethodDescription method : MergeMethods.all()) {
-      lines.add(String.format("  %-15s %s", method.name(), method.equation()));
-      lines.add(" ".repeat(18) + method.reference());
+    for (MethodDescription description : MergeMethods.all()) {
+      lines.add(String.format("  %-15s %s", description.name(), description.equation()));
+      lines.add(" ".repeat(18) + description.reference());
     }
     lines.addAll(EXAMPLES);
     spec.usageMessage().footer(lines.toArray(String[]::new));
+    this.spec = spec;
   }
 
   @Override
@@ -154,91 +105,84 @@ public final class MergeCommand extends SmeltCommand {
     MergeMethod chosen = method();
     OutputOptions options = output.options();
     options.requireWritable(base.with(Stream.concat(paths.stream(), fisher.stream()).toList()));
-    if (!chosen.usesBase()) {
-      base.requireUse(paths);
-    } else if (base.given().isEmpty()) {
-      throw new UsageException(
-          "--method " + chosen.description().name() + " needs a base", "give --base");
-    }
     List<AutoCloseable> opened = new ArrayList<>();
     try (LazyDevice device = new LazyDevice(root()::openDevice);
         var _ = new ClosingAll(opened)) {
-      List<MergeInput> inputs = open(chosen, device, opened);
+      List<MergeInput> inputs = open(chosen.description().inputs(), device, opened);
       MergeOptions how = new MergeOptions(output.dtype(), heads, anyModel, allowNonFinite);
-      MergePlan plan = MergePlanner.plan(inputs, chosen, how);
-      return merge(chosen, inputs, plan, options);
+      return merge(inputs, MergePlanner.plan(inputs, chosen, how), options);
     }
   }
 
   private MergeMethod method() {
-    MergeMethod chosen =
-        switch (method) {
-          case FISHER ->
-              new FisherMerge(
-                  weights,
-                  !noNormalize,
-                  floor == null ? FisherMerge.DEFAULT_FLOOR : floor,
-                  favorFirst);
-          case LINEAR -> new LinearMerge(weights);
-          case SLERP -> new SlerpMerge(t == null ? SlerpMerge.DEFAULT_T : t);
-          case TASK_ARITHMETIC ->
-              new TaskArithmeticMerge(
-                  weights, lambda == null ? TaskArithmeticMerge.DEFAULT_SCALE : lambda, normalize);
-        };
-    refuseUnused(chosen.description());
-    return chosen;
+    MethodDescription description =
+        MergeMethods.named(method)
+            .orElseThrow(
+                () ->
+                    new UsageException(
+                        "no method of merging is called " + method,
+                        Nearest.advice(
+                            method,
+                            MergeMethods.all().stream().map(MethodDescription::name).toList())));
+    boolean onFisher = description.inputs().data() == MethodDescription.Data.FISHER;
+    Useless.refuse("--fisher", !fisher.isEmpty() && !onFisher, "with --method " + method);
+    Useless.refuse("--any-model", anyModel && !onFisher, "with --method " + method);
+    if (!changesOf(description.inputs())) {
+      base.requireUse(paths);
+    }
+    return description
+        .factory()
+        .create(
+            new Values(
+                description,
+                paths.size(),
+                changesOf(description.inputs()),
+                MethodOptions.given(spec.commandLine().getParseResult(), description)));
   }
 
-  private void refuseUnused(MethodDescription chosen) {
-    Map<String, Boolean> given = new LinkedHashMap<>();
-    given.put("--fisher", !fisher.isEmpty());
-    given.put("--weight", !weights.isEmpty());
-    given.put("--floor", floor != null);
-    given.put("--no-normalize", noNormalize);
-    given.put("--favor-first", favorFirst);
-    given.put("--any-model", anyModel);
-    given.put("--t", t != null);
-    given.put("--lambda", lambda != null);
-    given.put("--normalize", normalize);
-    given.forEach(
-        (option, is) ->
-            Useless.refuse(option, is && !chosen.has(option), "with --method " + chosen.name()));
+  /** Whether the base is one of the things that are merged; otherwise adapters may need it. */
+  private boolean changesOf(MethodDescription.Inputs inputs) {
+    return switch (inputs.base()) {
+      case NONE -> false;
+      case OPTIONAL, REQUIRED -> base.given().isPresent();
+    };
   }
 
-  private List<MergeInput> open(MergeMethod chosen, LazyDevice device, List<AutoCloseable> opened) {
-    if (chosen.usesFisher() && fisher.size() != paths.size()) {
+  private List<MergeInput> open(
+      MethodDescription.Inputs inputs, LazyDevice device, List<AutoCloseable> opened) {
+    boolean onFisher = inputs.data() == MethodDescription.Data.FISHER;
+    if (onFisher && fisher.size() != paths.size()) {
       throw new UsageException(
           fisher.size() + " statistics files for " + paths.size() + " models",
           "give --fisher once per model, in order; smelt fisher computes them");
     }
     AdaptedModel.Work work =
         new AdaptedModel.Work(device, output.options().target(), root().progress());
-    List<MergeInput> inputs = new ArrayList<>();
-    if (chosen.usesBase()) {
+    List<MergeInput> models = new ArrayList<>();
+    if (changesOf(inputs)) {
       Checkpoint checkpoint = Checkpoint.open(base.given().orElseThrow());
       opened.add(checkpoint);
-      inputs.add(input(checkpoint, Optional.empty()));
+      models.add(input(checkpoint, Optional.empty()));
     }
     for (int i = 0; i < paths.size(); i++) {
       Checkpoint checkpoint = base.open(paths.get(i), work);
       opened.add(checkpoint);
       Optional<Statistics> statistics = Optional.empty();
-      if (chosen.usesFisher()) {
+      if (onFisher) {
         Statistics file = Statistics.open(fisher.get(i));
         opened.add(file);
         statistics = Optional.of(file);
       }
-      inputs.add(input(checkpoint, statistics));
+      models.add(input(checkpoint, statistics));
     }
-    return inputs;
+    return models;
   }
 
   private MergeInput input(Checkpoint checkpoint, Optional<Statistics> statistics) {
     return new MergeInput(checkpoint, ContentHash.of(checkpoint, root().threads()), statistics);
   }
 
-  private Result merge(
-      MergeMethod chosen, List<MergeInput> inputs, MergePlan plan, OutputOptions options) {
+  private Result merge(List<MergeInput> inputs, MergePlan plan, OutputOptions options) {
     Checkpoint first = inputs.getFirst().checkpoint();
     CheckpointWriter.Content content =
         new CheckpointWriter.Content(
@@ -247,15 +191,15 @@ public final class MergeCommand extends SmeltCommand {
             first.config().map(config -> config.withDtype(output.dtype())),
             first.sideFiles());
     try (CheckpointWriter writer = CheckpointWriter.create(options, content)) {
-      MergeMethod.Prepared prepared = chosen.prepare(plan, root().threads());
       Merger merger = new Merger(plan, allowNonFinite, root().threads());
-      merger.run(prepared.arithmetic(), writer, root().progress());
+      Map<MergeMethod, MergeMethod.Prepared> prepared = merger.prepare();
+      merger.run(prepared, writer, root().progress());
       Manifest manifest =
           writer.commit(
               Manifests.of(
                   "merge",
-                  parameters(prepared.parameters()),
-                  inputs(inputs, chosen.usesBase()),
+                  parameters(prepared.values()),
+                  inputs(inputs, inputs.size() > paths.size()),
                   inputs.stream().map(MergeInput::checkpoint).toList(),
                   content,
                   records(plan),
@@ -269,8 +213,9 @@ public final class MergeCommand extends SmeltCommand {
     }
   }
 
-  private Map<String, Object> parameters(Map<String, Object> ofMethod) {
-    Map<String, Object> parameters = new LinkedHashMap<>(ofMethod);
+  private Map<String, Object> parameters(Collection<MergeMethod.Prepared> methods) {
+    Map<String, Object> parameters = new LinkedHashMap<>();
+    methods.forEach(one -> parameters.putAll(one.parameters()));
     parameters.put("heads", heads.toString());
     parameters.put("allowNonFinite", allowNonFinite);
     output.dtype().ifPresent(dtype -> parameters.put("dtype", dtype.label()));
@@ -304,13 +249,13 @@ public final class MergeCommand extends SmeltCommand {
                 TensorRecord.of(
                     tensor.output().name(),
                     TensorRecord.MERGED,
-                    tensor.theta().getFirst().info().bytes(),
+                    tensor.operands().theta().getFirst().view().info().bytes(),
                     tensor.output().bytes());
             case MergePlan.Copied tensor ->
                 TensorRecord.kept(
                     tensor.output().name(),
                     tensor.reason(),
-                    tensor.source().info().bytes(),
+                    tensor.source().view().info().bytes(),
                     tensor.output().bytes());
           });
     }

@@ -1,4 +1,4 @@
-package dev.smelt.merge;
+package dev.smelt.merge.mean;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

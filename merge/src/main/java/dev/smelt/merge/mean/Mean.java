@@ -1,4 +1,4 @@
-package dev.smelt.merge;
+package dev.smelt.merge.mean;
 
 import java.util.Arrays;
 

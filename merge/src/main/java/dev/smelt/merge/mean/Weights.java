@@ -1,4 +1,4 @@
-package dev.smelt.merge;
+package dev.smelt.merge.mean;
 
 import dev.smelt.formats.UsageException;
 import java.math.BigDecimal;
@@ -20,27 +20,16 @@ final class Weights {
 
   /**
    * @param given one per model, or none for equal weights
-   * @throws UsageException when there are too few or too many, or their values make no mean
+   * @throws UsageException when their sum is no divisor
    */
-  static void require(List<Double> given, int models, boolean negativeAllowed) {
-    if (given.isEmpty()) {
-      return;
-    }
-    if (given.size() != models) {
+  static void requireMean(List<Double> given, int models) {
+    if (!given.isEmpty() && given.size() != models) {
       throw new UsageException(
-          given.size() + " weights for " + models + " models",
-          "give --weight once per model, in order");
+          given.size() + " weights for " + models + " models", "give one per model, in order");
     }
-    BigDecimal sum = BigDecimal.ZERO;
-    for (double weight : given) {
-      if (!Double.isFinite(weight) || (weight < 0 && !negativeAllowed)) {
-        throw new UsageException(
-            "--weight " + weight + " is out of range",
-            negativeAllowed ? "use finite numbers" : "use finite numbers >= 0");
-      }
-      sum = sum.add(BigDecimal.valueOf(weight));
-    }
-    double total = sum.doubleValue();
+    BigDecimal sum =
+        given.stream().map(BigDecimal::valueOf).reduce(BigDecimal.ZERO, BigDecimal::add);
+    double total = given.isEmpty() ? models : sum.doubleValue();
     if (total <= 0 || Double.isInfinite(total)) {
       throw new UsageException(
           "the weights sum to " + total, "make their sum a positive finite number");

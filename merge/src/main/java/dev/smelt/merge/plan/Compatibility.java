@@ -1,4 +1,4 @@
-package dev.smelt.merge;
+package dev.smelt.merge.plan;
 
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.ModelConfig;

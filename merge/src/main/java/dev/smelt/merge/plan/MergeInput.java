@@ -1,4 +1,4 @@
-package dev.smelt.merge;
+package dev.smelt.merge.plan;
 
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.gpu.statistics.Statistics;

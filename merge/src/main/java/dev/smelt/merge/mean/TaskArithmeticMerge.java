@@ -1,6 +1,11 @@
-package dev.smelt.merge;
+package dev.smelt.merge.mean;
 
 import dev.smelt.formats.UsageException;
+import dev.smelt.merge.method.MergeMethod;
+import dev.smelt.merge.method.MethodDescription;
+import dev.smelt.merge.method.Parameter;
+import dev.smelt.merge.method.Range;
+import dev.smelt.merge.method.Values;
 import java.math.BigDecimal;
 import java.math.MathContext;
 import java.util.ArrayList;
@@ -29,27 +34,30 @@ public record TaskArithmeticMerge(List<Double> weights, double scale, boolean no
       new MethodDescription(
           "task_arithmetic",
           "A base model and the sum of what others changed of it",
-          "θ* = θ₀ + λ Σ wᵢ (θᵢ − θ₀), θ₀ of --base",
+          "θ* = θ₀ + λ Σ wᵢ (θᵢ − θ₀), θ₀ the base",
           "Ilharco et al., Editing models with task arithmetic, ICLR 2023, arXiv 2212.04089",
+          MethodDescription.Inputs.CHANGES,
           List.of(
-              new MethodDescription.Parameter(
-                  "--base", "θ₀; names, config and tokenizer are its", "a model", "none"),
-              new MethodDescription.Parameter(
-                  "--weight", "w of each model, as it is", "finite", "1"),
-              new MethodDescription.Parameter(
-                  "--lambda", "λ", "finite", Double.toString(DEFAULT_SCALE)),
-              new MethodDescription.Parameter(
-                  "--normalize", "divide the weights by their sum", "flag", "off")));
+              Parameter.perModel("weight", 1, Range.FINITE, "w of each model"),
+              Parameter.number("lambda", DEFAULT_SCALE, Range.FINITE, "λ"),
+              Parameter.flag("normalize", false, "divide the weights by their sum")),
+          TaskArithmeticMerge::of);
 
   public TaskArithmeticMerge {
     weights = List.copyOf(weights);
-    for (double weight : weights) {
-      if (!Double.isFinite(weight)) {
-        throw new UsageException("--weight " + weight + " is out of range", "use finite numbers");
-      }
-    }
-    if (!Double.isFinite(scale)) {
-      throw new UsageException("--lambda " + scale + " is out of range", "use a finite number");
+  }
+
+  static TaskArithmeticMerge of(Values values) {
+    TaskArithmeticMerge merge =
+        new TaskArithmeticMerge(
+            values.perModel("weight"), values.number("lambda"), values.flag("normalize"));
+    merge.requireSum(values.models());
+    return merge;
+  }
+
+  private void requireSum(int models) {
+    if (normalize && total(models).signum() == 0) {
+      throw new UsageException("the weights sum to 0", "do not normalize them, or change them");
     }
   }
 
@@ -59,33 +67,16 @@ public record TaskArithmeticMerge(List<Double> weights, double scale, boolean no
   }
 
   @Override
-  public boolean usesBase() {
-    return true;
-  }
-
-  @Override
-  public void requireModels(int models) {
-    if (!weights.isEmpty() && weights.size() != models - 1) {
-      throw new UsageException(
-          weights.size() + " weights for " + (models - 1) + " models beside the base",
-          "give --weight once per model, in order");
-    }
-    if (normalize && total(models - 1).signum() == 0) {
-      throw new UsageException("the weights sum to 0", "leave out --normalize, or change them");
-    }
-  }
-
-  @Override
-  public Prepared prepare(MergePlan plan, int threads) {
-    int models = plan.models().size();
-    requireModels(models);
+  public Prepared prepare(Context context) {
+    int models = context.models() - 1;
+    requireSum(models);
     Map<String, Object> parameters = new LinkedHashMap<>();
     parameters.put("method", DESCRIPTION.name());
-    parameters.put("weights", given(models - 1));
+    parameters.put("weights", given(models));
     parameters.put("lambda", scale);
     parameters.put("normalize", normalize);
-    LinearMerge combination = new LinearMerge(coefficients(models - 1));
-    return new Prepared(new Arithmetic.OfElements(combination.kernel(models)), parameters);
+    return new Prepared(
+        new Arithmetic.OfElements(Combination.mean(coefficients(models), models + 1)), parameters);
   }
 
   private List<Double> given(int models) {

@@ -1,6 +1,11 @@
-package dev.smelt.merge;
+package dev.smelt.merge.mean;
 
-import dev.smelt.formats.UsageException;
+import dev.smelt.merge.method.Chunk;
+import dev.smelt.merge.method.MergeMethod;
+import dev.smelt.merge.method.MethodDescription;
+import dev.smelt.merge.method.Parameter;
+import dev.smelt.merge.method.Range;
+import dev.smelt.merge.method.Values;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -33,28 +38,26 @@ public record FisherMerge(List<Double> weights, boolean normalize, double floor,
           "θ* = Σ cᵢ Fᵢ θᵢ / Σ cᵢ Fᵢ, cᵢ = λᵢ / ‖Fᵢ‖₂",
           "Matena and Raffel, Merging Models with Fisher-Weighted Averaging, NeurIPS 2022,"
               + " arXiv 2111.09832",
+          new MethodDescription.Inputs(
+              MethodDescription.Models.SEVERAL,
+              MethodDescription.Base.NONE,
+              MethodDescription.Data.FISHER),
           List.of(
-              new MethodDescription.Parameter(
-                  "--fisher", "statistics file of each model, in order", "one per model", "none"),
-              new MethodDescription.Parameter(
-                  "--weight",
-                  "λ of each model, scaled to sum to one",
-                  ">= 0, positive sum",
-                  "equal"),
-              new MethodDescription.Parameter(
-                  "--no-normalize", "use cᵢ = λᵢ", "flag", "off: cᵢ = λᵢ / ‖Fᵢ‖₂"),
-              new MethodDescription.Parameter(
-                  "--floor", "smallest Fisher value", ">= 0", Double.toString(DEFAULT_FLOOR)),
-              new MethodDescription.Parameter(
-                  "--favor-first", "floor the first model only", "flag", "off"),
-              new MethodDescription.Parameter(
-                  "--any-model", "accept statistics of another model", "flag", "off")));
+              Parameter.perModel("weight", 1, Range.NOT_NEGATIVE, "λ of each model"),
+              Parameter.flag("normalize", true, "divide each model's Fisher by its norm"),
+              Parameter.number("floor", DEFAULT_FLOOR, Range.NOT_NEGATIVE, "smallest Fisher value"),
+              Parameter.flag("favor_first", false, "floor the first model only")),
+          FisherMerge::of);
 
   public FisherMerge {
     weights = List.copyOf(weights);
-    if (!(floor >= 0) || Double.isInfinite(floor)) {
-      throw new UsageException("--floor " + floor + " is out of range", "use a finite number >= 0");
-    }
+  }
+
+  static FisherMerge of(Values values) {
+    List<Double> weights = values.perModel("weight");
+    Weights.requireMean(weights, values.models());
+    return new FisherMerge(
+        weights, values.flag("normalize"), values.number("floor"), values.flag("favor_first"));
   }
 
   @Override
@@ -63,19 +66,9 @@ public record FisherMerge(List<Double> weights, boolean normalize, double floor,
   }
 
   @Override
-  public boolean usesFisher() {
-    return true;
-  }
-
-  @Override
-  public void requireModels(int models) {
-    Weights.require(weights, models, false);
-  }
-
-  @Override
-  public Prepared prepare(MergePlan plan, int threads) {
-    requireModels(plan.models().size());
-    double[] lambda = Weights.ratio(weights, plan.models().size());
+  public Prepared prepare(Context context) {
+    Weights.requireMean(weights, context.models());
+    double[] lambda = Weights.ratio(weights, context.models());
     double[] coefficients = lambda.clone();
     Map<String, Object> parameters = new LinkedHashMap<>();
     parameters.put("method", DESCRIPTION.name());
@@ -86,32 +79,26 @@ public record FisherMerge(List<Double> weights, boolean normalize, double floor,
     if (normalize) {
       double[] norms = new double[lambda.length];
       for (int i = 0; i < norms.length; i++) {
-        norms[i] = FisherNorm.of(plan, i, threads);
+        norms[i] = context.fisherNorm(i);
         // An all-zero Fisher says nothing of its model; only the floor speaks for it.
         coefficients[i] = norms[i] == 0 ? lambda[i] : lambda[i] / norms[i];
       }
       parameters.put("fisherNorms", norms);
     }
-    ChunkKernel kernel =
-        (theta, fisher, count, merged) -> merge(lambda, coefficients, theta, fisher, count, merged);
-    return new Prepared(new Arithmetic.OfElements(kernel), parameters);
+    return new Prepared(
+        new Arithmetic.OfElements((chunk, merged) -> merge(lambda, coefficients, chunk, merged)),
+        parameters);
   }
 
-  private void merge(
-      double[] lambda,
-      double[] coefficients,
-      double[][] theta,
-      double[][] fisher,
-      int count,
-      double[] merged) {
+  private void merge(double[] lambda, double[] coefficients, Chunk chunk, double[] merged) {
     Mean mean = new Mean(lambda);
-    for (int at = 0; at < count; at += Mean.BLOCK) {
-      int length = Math.min(Mean.BLOCK, count - at);
+    for (int at = 0; at < chunk.count(); at += Mean.BLOCK) {
+      int length = Math.min(Mean.BLOCK, chunk.count() - at);
       for (int i = 0; i < lambda.length; i++) {
-        boolean floored = i == 0 || !favorFirst;
-        weigh(coefficients[i], fisher[i], floored ? floor : 0, at, length, mean.weights(i));
+        double least = i == 0 || !favorFirst ? floor : 0;
+        weigh(coefficients[i], chunk.fisher()[i], least, at, length, mean.weights(i));
       }
-      mean.of(theta, at, length, merged);
+      mean.of(chunk.theta(), at, length, merged);
     }
   }
 

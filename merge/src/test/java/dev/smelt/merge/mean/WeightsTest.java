@@ -1,4 +1,4 @@
-package dev.smelt.merge;
+package dev.smelt.merge.mean;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -35,25 +35,21 @@ class WeightsTest {
 
   @Test
   void asManyWeightsAsModels() {
-    assertRefused(List.of(1.0), 2, false, "1 weights for 2 models");
-    assertRefused(List.of(1.0, 1.0, 1.0), 2, true, "3 weights for 2 models");
+    assertRefused(List.of(1.0), 2, "1 weights for 2 models");
+    assertRefused(List.of(1.0, 1.0, 1.0), 2, "3 weights for 2 models");
   }
 
   @Test
   void weightsMustMakeAMean() {
-    assertRefused(List.of(1.0, -1e-9), 2, false, "--weight -1.0E-9");
-    assertRefused(List.of(Double.NaN, 1.0), 2, true, "--weight NaN");
-    assertRefused(List.of(1.0, Double.POSITIVE_INFINITY), 2, true, "--weight Infinity");
-    assertRefused(List.of(0.0, 0.0), 2, false, "sum to 0.0");
-    assertRefused(List.of(1.0, -2.0), 2, true, "sum to -1.0");
+    assertRefused(List.of(0.0, 0.0), 2, "sum to 0.0");
+    assertRefused(List.of(1.0, -2.0), 2, "sum to -1.0");
     // In doubles this sum is 5.6e-17.
-    assertRefused(List.of(0.1, 0.2, -0.3), 3, true, "sum to 0.0");
-    assertRefused(List.of(1.7e308, 1.7e308), 2, false, "sum to Infinity");
+    assertRefused(List.of(0.1, 0.2, -0.3), 3, "sum to 0.0");
+    assertRefused(List.of(1.7e308, 1.7e308), 2, "sum to Infinity");
   }
 
-  private static void assertRefused(
-      List<Double> weights, int models, boolean negativeAllowed, String message) {
-    assertThatThrownBy(() -> Weights.require(weights, models, negativeAllowed))
+  private static void assertRefused(List<Double> weights, int models, String message) {
+    assertThatThrownBy(() -> Weights.requireMean(weights, models))
         .isInstanceOf(UsageException.class)
         .hasMessageContaining(message);
   }

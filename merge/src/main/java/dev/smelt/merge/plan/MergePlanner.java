@@ -1,19 +1,21 @@
-package dev.smelt.merge;
+package dev.smelt.merge.plan;
 
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.DType;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
-import dev.smelt.formats.UsageException;
 import dev.smelt.formats.model.Architecture;
 import dev.smelt.formats.model.TensorRole;
-import dev.smelt.merge.MergePlan.Cause;
-import dev.smelt.merge.MergePlan.Copied;
-import dev.smelt.merge.MergePlan.Dropped;
-import dev.smelt.merge.MergePlan.Merged;
-import dev.smelt.merge.MergePlan.Other;
-import dev.smelt.merge.MergePlan.Planned;
+import dev.smelt.merge.method.MergeMethod;
+import dev.smelt.merge.method.MethodDescription;
+import dev.smelt.merge.method.Operand;
+import dev.smelt.merge.method.Operands;
+import dev.smelt.merge.plan.MergePlan.Cause;
+import dev.smelt.merge.plan.MergePlan.Copied;
+import dev.smelt.merge.plan.MergePlan.Dropped;
+import dev.smelt.merge.plan.MergePlan.Merged;
+import dev.smelt.merge.plan.MergePlan.Planned;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -26,16 +28,16 @@ public final class MergePlanner {
 
   private final List<MergeInput> inputs;
   private final MergeOptions options;
-  private final boolean usesFisher;
+  private final MergeMethod method;
   private final Architecture architecture;
   private final List<Map<String, TensorView>> byName = new ArrayList<>();
   private final List<Planned> tensors = new ArrayList<>();
   private final List<Dropped> dropped = new ArrayList<>();
   private final TreeSet<String> notes = new TreeSet<>();
 
-  private MergePlanner(List<MergeInput> inputs, boolean usesFisher, MergeOptions options) {
+  private MergePlanner(List<MergeInput> inputs, MergeMethod method, MergeOptions options) {
     this.inputs = inputs;
-    this.usesFisher = usesFisher;
+    this.method = method;
     this.options = options;
     this.architecture = Architecture.of(inputs.getFirst().checkpoint().config());
     for (MergeInput input : inputs) {
@@ -59,22 +61,17 @@ public final class MergePlanner {
   }
 
   /**
-   * @throws UsageException when there is nothing to merge or statistics are missing
+   * @param inputs the base first, if the method has one
+   * @throws dev.smelt.formats.UsageException when statistics are missing
    * @throws MismatchException when models, shapes or statistics do not belong together
    */
   public static MergePlan plan(List<MergeInput> inputs, MergeMethod method, MergeOptions options) {
-    if (inputs.size() < 2) {
-      throw new UsageException(
-          "merging needs at least two models, found " + inputs.size(),
-          "name them one after another");
-    }
-    method.requireModels(inputs.size());
-    return new MergePlanner(inputs, method.usesFisher(), options).plan();
+    return new MergePlanner(inputs, method, options).plan();
   }
 
   private MergePlan plan() {
     Compatibility.require(inputs, architecture);
-    if (usesFisher && !options.anyModel()) {
+    if (usesFisher() && !options.anyModel()) {
       FisherTensors.requireOwn(inputs);
     }
     Checkpoint first = inputs.getFirst().checkpoint();
@@ -116,11 +113,29 @@ public final class MergePlanner {
     }
     TensorInfo output = output(first);
     noteNarrowing(output.dtype(), theta);
-    tensors.add(
-        new Merged(
+    Operands operands =
+        new Operands(
             output,
-            theta,
-            usesFisher ? FisherTensors.of(inputs, architecture, name, theta) : List.of()));
+            operands(theta),
+            usesFisher() ? FisherTensors.of(inputs, architecture, name, theta) : List.of(),
+            List.of());
+    tensors.add(new Merged(operands, method));
+  }
+
+  private boolean usesFisher() {
+    return method.description().inputs().data() == MethodDescription.Data.FISHER;
+  }
+
+  private List<Operand> operands(List<TensorView> views) {
+    List<Operand> operands = new ArrayList<>();
+    for (int model = 0; model < views.size(); model++) {
+      operands.add(operand(model, views.get(model)));
+    }
+    return operands;
+  }
+
+  private Operand operand(int model, TensorView view) {
+    return new Operand(inputs.get(model).checkpoint().path(), view);
   }
 
   /** The tensor of a model; where the model does not store a tied one, what it is tied to. */
@@ -138,17 +153,17 @@ public final class MergePlanner {
   }
 
   private void copyEqual(String name, TensorView first, Cause cause) {
-    List<Other> others = new ArrayList<>();
+    List<Operand> others = new ArrayList<>();
     for (int model = 1; model < inputs.size(); model++) {
       TensorView view = byName.get(model).get(name);
       if (view != null && !view.shape().equals(first.shape())) {
         throw notShared(name, first, model, view.shape().toString(), "merge models of one shape");
       }
       if (view != null) {
-        others.add(new Other(model, view));
+        others.add(operand(model, view));
       }
     }
-    tensors.add(new Copied(output(first), first, cause, others));
+    tensors.add(new Copied(output(first), operand(0, first), cause, others));
   }
 
   private void noteNarrowing(DType dtype, List<TensorView> theta) {
@@ -170,7 +185,7 @@ public final class MergePlanner {
           head ? "pass --heads first to keep the first model's" : "merge models of one shape";
       throw notShared(name, first, model, found, advice);
     }
-    tensors.add(new Copied(output(first), first, Cause.UNSHARED_HEAD, List.of()));
+    tensors.add(new Copied(output(first), operand(0, first), Cause.UNSHARED_HEAD, List.of()));
   }
 
   private MismatchException notShared(

@@ -1,11 +1,11 @@
-package dev.smelt.merge;
+package dev.smelt.merge.arc;
 
 import dev.smelt.formats.DType;
 import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.TensorView;
-import dev.smelt.merge.MergePlan.Merged;
+import dev.smelt.merge.method.Operand;
 
-/** The cosine of the angle between a tensor of the first model and that of the second. */
+/** The cosine of the angle between two tensors. */
 final class Cosine {
 
   private static final int CHUNK = 1 << 14;
@@ -18,10 +18,10 @@ final class Cosine {
    * @return NaN where one of the two is zero
    * @throws NonFiniteException when an element is no finite number, since there is no angle then
    */
-  static double of(MergePlan plan, Merged tensor) {
-    int ofA = exponent(tensor.theta().get(0));
-    int ofB = exponent(tensor.theta().get(1));
-    long elements = tensor.output().elements();
+  static double of(Operand first, Operand second) {
+    int ofA = exponent(first.view());
+    int ofB = exponent(second.view());
+    long elements = first.view().elements();
     double[] a = new double[(int) Math.min(CHUNK, elements)];
     double[] b = new double[a.length];
     double product = 0;
@@ -29,8 +29,8 @@ final class Cosine {
     double squaresOfB = 0;
     for (long at = 0; at < elements; at += a.length) {
       int count = (int) Math.min(a.length, elements - at);
-      read(plan, tensor, 0, at, count, ofA, a);
-      read(plan, tensor, 1, at, count, ofB, b);
+      read(first, at, count, ofA, a);
+      read(second, at, count, ofB, b);
       for (int k = 0; k < count; k++) {
         product += a[k] * b[k];
         squaresOfA += a[k] * a[k];
@@ -41,15 +41,13 @@ final class Cosine {
     return Double.isNaN(cosine) ? cosine : Math.clamp(cosine, -1, 1);
   }
 
-  private static void read(
-      MergePlan plan, Merged tensor, int model, long at, int count, int exponent, double[] chunk) {
-    TensorView view = tensor.theta().get(model);
-    view.read(at, count, chunk);
+  private static void read(Operand tensor, long at, int count, int exponent, double[] chunk) {
+    tensor.view().read(at, count, chunk);
     for (int k = 0; k < count; k++) {
       if (!Double.isFinite(chunk[k])) {
         throw new NonFiniteException(
             "no angle to a tensor with a non-finite value",
-            plan.where(model, view),
+            tensor.where(),
             "found " + chunk[k] + " at index " + (at + k),
             "repair the model, or use --method linear");
       }

@@ -1,6 +1,10 @@
-package dev.smelt.merge;
+package dev.smelt.merge.arc;
 
-import dev.smelt.formats.UsageException;
+import dev.smelt.merge.mean.Combination;
+import dev.smelt.merge.method.MergeMethod;
+import dev.smelt.merge.method.MethodDescription;
+import dev.smelt.merge.method.Parameter;
+import dev.smelt.merge.method.Range;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,18 +32,14 @@ public record SlerpMerge(double t) implements MergeMethod {
           "Two models, along the arc between each pair of tensors",
           "θ* = sin((1−t)Ω)/sin Ω θ₁ + sin(tΩ)/sin Ω θ₂, Ω the angle between θ₁ and θ₂",
           "Shoemake, Animating rotation with quaternion curves, SIGGRAPH 1985",
+          new MethodDescription.Inputs(
+              MethodDescription.Models.TWO,
+              MethodDescription.Base.NONE,
+              MethodDescription.Data.NONE),
           List.of(
-              new MethodDescription.Parameter(
-                  "--t",
-                  "how far from the first model to the second",
-                  "0 to 1",
-                  Double.toString(DEFAULT_T))));
-
-  public SlerpMerge {
-    if (!(t >= 0 && t <= 1)) {
-      throw new UsageException("--t " + t + " is out of range", "use 0 to 1");
-    }
-  }
+              Parameter.number(
+                  "t", DEFAULT_T, Range.SHARE, "how far from the first model to the second")),
+          values -> new SlerpMerge(values.number("t")));
 
   @Override
   public MethodDescription description() {
@@ -47,26 +47,18 @@ public record SlerpMerge(double t) implements MergeMethod {
   }
 
   @Override
-  public void requireModels(int models) {
-    if (models != 2) {
-      throw new UsageException(
-          "slerp is between two models, found " + models, "merge two, and the result with another");
-    }
-  }
-
-  @Override
-  public Prepared prepare(MergePlan plan, int threads) {
+  public Prepared prepare(Context context) {
     Map<String, Object> parameters = new LinkedHashMap<>();
     parameters.put("method", DESCRIPTION.name());
     parameters.put("t", t);
-    LinearMerge straight = new LinearMerge(List.of(1 - t, t));
+    ChunkKernel straight = Combination.mean(List.of(1 - t, t), 2);
     return new Prepared(
         new Arithmetic.OfTensors(
             tensor -> {
-              double cosine = Cosine.of(plan, tensor);
+              double cosine = Cosine.of(tensor.theta().get(0), tensor.theta().get(1));
               // At either end it is that model, signs of zeros included.
               boolean onArc = Math.abs(cosine) <= PARALLEL && t > 0 && t < 1;
-              return onArc ? arc(Math.acos(cosine)) : straight.kernel(2);
+              return onArc ? arc(Math.acos(cosine)) : straight;
             }),
         parameters);
   }
@@ -74,8 +66,9 @@ public record SlerpMerge(double t) implements MergeMethod {
   private ChunkKernel arc(double angle) {
     double first = Math.sin((1 - t) * angle) / Math.sin(angle);
     double second = Math.sin(t * angle) / Math.sin(angle);
-    return (theta, fisher, count, merged) -> {
-      for (int k = 0; k < count; k++) {
+    return (chunk, merged) -> {
+      double[][] theta = chunk.theta();
+      for (int k = 0; k < chunk.count(); k++) {
         merged[k] = first * theta[0][k] + second * theta[1][k];
       }
     };

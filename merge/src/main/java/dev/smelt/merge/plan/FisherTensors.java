@@ -1,4 +1,4 @@
-package dev.smelt.merge;
+package dev.smelt.merge.plan;
 
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.NotFoundException;
@@ -6,6 +6,7 @@ import dev.smelt.formats.TensorView;
 import dev.smelt.formats.UsageException;
 import dev.smelt.formats.model.Architecture;
 import dev.smelt.gpu.statistics.Statistics;
+import dev.smelt.merge.method.Operand;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -31,11 +32,12 @@ final class FisherTensors {
    * @throws NotFoundException when statistics do not have it
    * @throws MismatchException when they have it in another shape
    */
-  static List<TensorView> of(
+  static List<Operand> of(
       List<MergeInput> inputs, Architecture architecture, String name, List<TensorView> theta) {
-    List<TensorView> fisher = new ArrayList<>();
+    List<Operand> fisher = new ArrayList<>();
     for (int model = 0; model < theta.size(); model++) {
-      fisher.add(of(statistics(inputs.get(model)), architecture, name, theta.get(model)));
+      Statistics source = statistics(inputs.get(model));
+      fisher.add(new Operand(source.path(), of(source, architecture, name, theta.get(model))));
     }
     return fisher;
   }

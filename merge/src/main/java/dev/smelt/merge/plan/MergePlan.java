@@ -1,7 +1,9 @@
-package dev.smelt.merge;
+package dev.smelt.merge.plan;
 
 import dev.smelt.formats.TensorInfo;
-import dev.smelt.formats.TensorView;
+import dev.smelt.merge.method.MergeMethod;
+import dev.smelt.merge.method.Operand;
+import dev.smelt.merge.method.Operands;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -34,11 +36,6 @@ public record MergePlan(
     return tensors.stream().filter(Copied.class::isInstance).map(Copied.class::cast).toList();
   }
 
-  /** Where a tensor is, for refusals. */
-  String where(int model, TensorView tensor) {
-    return models.get(model) + "|" + tensor.name();
-  }
-
   /** A tensor of the output. */
   public sealed interface Planned {
 
@@ -46,23 +43,19 @@ public record MergePlan(
     TensorInfo output();
   }
 
-  /**
-   * @param theta the tensor of each model, of one shape
-   * @param fisher its diagonal Fisher information in each model; empty for methods without
-   */
-  public record Merged(TensorInfo output, List<TensorView> theta, List<TensorView> fisher)
-      implements Planned {
+  /** What is combined, and how. */
+  public record Merged(Operands operands, MergeMethod method) implements Planned {
 
-    public Merged {
-      theta = List.copyOf(theta);
-      fisher = List.copyOf(fisher);
+    @Override
+    public TensorInfo output() {
+      return operands.output();
     }
   }
 
   /**
    * @param others the same tensor of later models, where it must be equal in all that have it
    */
-  public record Copied(TensorInfo output, TensorView source, Cause cause, List<Other> others)
+  public record Copied(TensorInfo output, Operand source, Cause cause, List<Operand> others)
       implements Planned {
 
     public Copied {
@@ -74,11 +67,6 @@ public record MergePlan(
       return cause.text;
     }
   }
-
-  /**
-   * @param model counted from 0
-   */
-  public record Other(int model, TensorView view) {}
 
   /** Why a tensor is not merged. */
   public enum Cause {

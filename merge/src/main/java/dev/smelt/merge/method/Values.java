@@ -1,0 +1,131 @@
+package dev.smelt.merge.method;
+
+import dev.smelt.formats.UsageException;
+import dev.smelt.merge.method.Parameter.OfFlags;
+import dev.smelt.merge.method.Parameter.OfNumbers;
+import dev.smelt.merge.method.Parameter.OfWholes;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Values of a method's parameters, each within its range; what is not given has its standard. */
+public final class Values {
+
+  private final MethodDescription method;
+  private final int models;
+  private final boolean onBase;
+  private final Map<String, Given> given;
+
+  /**
+   * @param label how its user calls the parameter, for messages
+   * @param values one for each model, or one that holds for all; doubles, or of a flag 0 or 1
+   */
+  public record Given(String label, List<Double> values) {
+
+    public Given {
+      values = List.copyOf(values);
+    }
+  }
+
+  /**
+   * @param models how many there are, beside a base
+   * @param onBase whether there is one
+   * @param given by the names of parameters
+   * @throws UsageException when a value is out of range, there are too few or too many of them, or
+   *     the method takes other models
+   */
+  public Values(MethodDescription method, int models, boolean onBase, Map<String, Given> given) {
+    this.method = method;
+    this.models = models;
+    this.onBase = onBase;
+    this.given = new HashMap<>(given);
+    requireModels();
+    given.forEach((name, values) -> require(parameter(name), values));
+  }
+
+  private void requireModels() {
+    MethodDescription.Inputs inputs = method.inputs();
+    if (!inputs.models().allows(models)) {
+      throw new UsageException(
+          method.name() + " is of " + inputs.models() + " models, found " + models,
+          "name as many, one after another");
+    }
+    if (onBase && inputs.base() == MethodDescription.Base.NONE) {
+      throw new UsageException(method.name() + " has no base", "leave the base out");
+    }
+    if (!onBase && inputs.base() == MethodDescription.Base.REQUIRED) {
+      throw new UsageException("--method " + method.name() + " needs a base", "give --base");
+    }
+  }
+
+  private void require(Parameter parameter, Given values) {
+    int count = values.values().size();
+    if (count != 1 && !(parameter.perModel() && count == models)) {
+      throw new UsageException(
+          count + " values of " + values.label() + " for " + models + " models",
+          parameter.perModel()
+              ? "give it once per model, in order, or once for all"
+              : "give it once");
+    }
+    for (double value : values.values()) {
+      boolean fits =
+          switch (parameter.kind()) {
+            case OfNumbers(Range range, double _) -> range.contains(value);
+            case OfWholes(long least, long most, long _) ->
+                value == Math.rint(value) && value >= least && value <= most;
+            case OfFlags _ -> value == 0 || value == 1;
+          };
+      if (!fits) {
+        throw new UsageException(
+            values.label() + " " + value + " is out of range", "allowed is: " + parameter.range());
+      }
+    }
+  }
+
+  private Parameter parameter(String name) {
+    return method
+        .parameter(name)
+        .orElseThrow(() -> new IllegalArgumentException(method.name() + " has no " + name));
+  }
+
+  /** How many there are, beside a base. */
+  public int models() {
+    return models;
+  }
+
+  public boolean onBase() {
+    return onBase;
+  }
+
+  public double number(String name) {
+    return perModel(name).getFirst();
+  }
+
+  public long whole(String name) {
+    return (long) number(name);
+  }
+
+  public boolean flag(String name) {
+    return number(name) != 0;
+  }
+
+  /** One for each model. */
+  public List<Double> perModel(String name) {
+    Given values = given.get(name);
+    if (values == null) {
+      return Collections.nCopies(models, standard(parameter(name)));
+    }
+    return values.values().size() == 1
+        ? Collections.nCopies(models, values.values().getFirst())
+        : values.values();
+  }
+
+  private static double standard(Parameter parameter) {
+    return switch (parameter.kind()) {
+      case OfNumbers(Range _, double standard) -> standard;
+      case OfWholes(long _, long _, long standard) -> standard;
+      case OfFlags(boolean standard) -> standard ? 1 : 0;
+    };
+  }
+}
