@@ -99,7 +99,7 @@ class MergeJobTest {
             2,
             "-o",
             out)
-        .refused(ExitCode.USAGE, "2 weights for 1 models beside the base");
+        .refused(ExitCode.USAGE, "2 values of --weight for 1 models");
     assertThat(out).doesNotExist();
   }
 

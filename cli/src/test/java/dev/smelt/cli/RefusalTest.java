@@ -252,7 +252,7 @@ class RefusalTest {
     smelt("factorize", DRAMA, "--keep", 0.5, "--include", "nothing*", "-o", small)
         .refused(ExitCode.USAGE, "'nothing*' matches no tensor");
     smelt("merge", DRAMA, SCRIPTURE, "--method", "linear", "--weight", 1, "-o", small)
-        .refused(ExitCode.USAGE, "1 weights for 2 models");
+        .refused(ExitCode.USAGE, "1 values of --weight for 2 models");
     smelt("merge", DRAMA, SCRIPTURE, "--method", "average", "-o", small)
         .refused(ExitCode.USAGE, "--method", "average");
     smelt("merge", DRAMA, SCRIPTURE, "--method", "linear", "--dtype", "f12", "-o", small)

@@ -70,8 +70,6 @@ class MethodValuesTest {
         .isEqualTo(new LinearMerge(List.of(0.6, 0.4)));
     assertThat(make("fisher", 2, false, Map.of("floor", List.of(0.5), "favor_first", List.of(1.0))))
         .isEqualTo(new FisherMerge(List.of(1.0, 1.0), true, 0.5, true));
-    assertThat(make("linear", 3, false, Map.of("weight", List.of(2.0))))
-        .isEqualTo(new LinearMerge(List.of(2.0, 2.0, 2.0)));
   }
 
   @ParameterizedTest
@@ -86,14 +84,21 @@ class MethodValuesTest {
     "fisher, favor_first, 0.5, true or false"
   })
   void whatIsOutOfRangeIsRefused(String method, String parameter, double value, String range) {
-    assertThatThrownBy(() -> make(method, 2, false, Map.of(parameter, List.of(value))))
+    assertThatThrownBy(() -> make(method, 2, false, Map.of(parameter, values(parameter, value))))
         .isInstanceOf(UsageException.class)
         .hasMessageContaining("its " + parameter + " " + value)
         .hasMessageContaining(range);
   }
 
+  private static List<Double> values(String parameter, double value) {
+    return parameter.equals("weight") ? List.of(1.0, value) : List.of(value);
+  }
+
   @Test
   void asManyValuesAsModels() {
+    assertThatThrownBy(() -> make("linear", 2, false, Map.of("weight", List.of(1.0))))
+        .isInstanceOf(UsageException.class)
+        .hasMessageContaining("1 values of its weight for 2 models");
     assertThatThrownBy(() -> make("linear", 2, false, Map.of("weight", List.of(1.0, 1.0, 1.0))))
         .isInstanceOf(UsageException.class)
         .hasMessageContaining("3 values of its weight for 2 models");

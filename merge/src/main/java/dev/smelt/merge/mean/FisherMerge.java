@@ -43,7 +43,7 @@ public record FisherMerge(List<Double> weights, boolean normalize, double floor,
               MethodDescription.Base.NONE,
               MethodDescription.Data.FISHER),
           List.of(
-              Parameter.perModel("weight", 1, Range.NOT_NEGATIVE, "λ of each model"),
+              Parameter.weight(Range.NOT_NEGATIVE, "λ of each model"),
               Parameter.flag("normalize", true, "divide each model's Fisher by its norm"),
               Parameter.number("floor", DEFAULT_FLOOR, Range.NOT_NEGATIVE, "smallest Fisher value"),
               Parameter.flag("favor_first", false, "floor the first model only")),

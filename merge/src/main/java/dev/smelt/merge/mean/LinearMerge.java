@@ -29,7 +29,7 @@ public record LinearMerge(List<Double> weights, boolean normalize) implements Me
           "Wortsman et al., Model soups, ICML 2022, arXiv 2203.05482",
           MethodDescription.Inputs.MODELS,
           List.of(
-              Parameter.perModel("weight", 1, Range.FINITE, "λ of each model"),
+              Parameter.weight(Range.FINITE, "λ of each model"),
               Parameter.flag("normalize", true, "scale the weights to sum to one")),
           LinearMerge::of);
 

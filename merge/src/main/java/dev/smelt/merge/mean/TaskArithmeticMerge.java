@@ -38,7 +38,7 @@ public record TaskArithmeticMerge(List<Double> weights, double scale, boolean no
           "Ilharco et al., Editing models with task arithmetic, ICLR 2023, arXiv 2212.04089",
           MethodDescription.Inputs.CHANGES,
           List.of(
-              Parameter.perModel("weight", 1, Range.FINITE, "w of each model"),
+              Parameter.weight(Range.FINITE, "w of each model"),
               Parameter.number("lambda", DEFAULT_SCALE, Range.FINITE, "λ"),
               Parameter.flag("normalize", false, "divide the weights by their sum")),
           TaskArithmeticMerge::of);

@@ -5,10 +5,20 @@ package dev.smelt.merge.method;
  * documentation are made from this.
  *
  * @param name as recipes have it, the one mergekit uses where it has such a parameter
- * @param perModel whether each model has a value of its own
+ * @param scope whose value it is
  * @param meaning half a sentence
  */
-public record Parameter(String name, Kind kind, boolean perModel, String meaning) {
+public record Parameter(String name, Kind kind, Scope scope, String meaning) {
+
+  /** How many values there may be. */
+  public enum Scope {
+    /** One. */
+    MERGE,
+    /** One for each model, or one that holds for all. */
+    MODEL,
+    /** One for each model: with one alone, something was forgotten. */
+    EACH_MODEL
+  }
 
   /** What values there are, and the one that holds where none is given. */
   public sealed interface Kind {}
@@ -21,20 +31,25 @@ public record Parameter(String name, Kind kind, boolean perModel, String meaning
 
   /** A number for all models together. */
   public static Parameter number(String name, double standard, Range range, String meaning) {
-    return new Parameter(name, new OfNumbers(range, standard), false, meaning);
+    return new Parameter(name, new OfNumbers(range, standard), Scope.MERGE, meaning);
   }
 
   /** A number for each model. */
   public static Parameter perModel(String name, double standard, Range range, String meaning) {
-    return new Parameter(name, new OfNumbers(range, standard), true, meaning);
+    return new Parameter(name, new OfNumbers(range, standard), Scope.MODEL, meaning);
+  }
+
+  /** How much each model counts; 1 where nothing is said. */
+  public static Parameter weight(Range range, String meaning) {
+    return new Parameter("weight", new OfNumbers(range, 1), Scope.EACH_MODEL, meaning);
   }
 
   public static Parameter whole(String name, long standard, long least, long most, String meaning) {
-    return new Parameter(name, new OfWholes(least, most, standard), false, meaning);
+    return new Parameter(name, new OfWholes(least, most, standard), Scope.MERGE, meaning);
   }
 
   public static Parameter flag(String name, boolean standard, String meaning) {
-    return new Parameter(name, new OfFlags(standard), false, meaning);
+    return new Parameter(name, new OfFlags(standard), Scope.MERGE, meaning);
   }
 
   /** On the command line. */

@@ -61,12 +61,20 @@ public final class Values {
 
   private void require(Parameter parameter, Given values) {
     int count = values.values().size();
-    if (count != 1 && !(parameter.perModel() && count == models)) {
+    boolean enough =
+        switch (parameter.scope()) {
+          case MERGE -> count == 1;
+          case MODEL -> count == 1 || count == models;
+          case EACH_MODEL -> count == models;
+        };
+    if (!enough) {
       throw new UsageException(
           count + " values of " + values.label() + " for " + models + " models",
-          parameter.perModel()
-              ? "give it once per model, in order, or once for all"
-              : "give it once");
+          switch (parameter.scope()) {
+            case MERGE -> "give it once";
+            case MODEL -> "give it once per model, in order, or once for all";
+            case EACH_MODEL -> "give it once per model, in order";
+          });
     }
     for (double value : values.values()) {
       boolean fits =
