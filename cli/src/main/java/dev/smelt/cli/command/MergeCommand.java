@@ -120,7 +120,7 @@ public final class MergeCommand extends SmeltCommand {
             .orElseThrow(
                 () ->
                     new UsageException(
-                        "no method of merging is called " + method,
+                        "--method " + method + ": there is no such method of merging",
                         Nearest.advice(
                             method,
                             MergeMethods.all().stream().map(MethodDescription::name).toList())));
