@@ -3,6 +3,7 @@ package dev.smelt.merge;
 import dev.smelt.merge.arc.SlerpMerge;
 import dev.smelt.merge.mean.FisherMerge;
 import dev.smelt.merge.mean.LinearMerge;
+import dev.smelt.merge.mean.RegMeanMerge;
 import dev.smelt.merge.mean.TaskArithmeticMerge;
 import dev.smelt.merge.method.MethodDescription;
 import java.util.List;
@@ -16,6 +17,7 @@ public final class MergeMethods {
   public static List<MethodDescription> all() {
     return List.of(
         FisherMerge.DESCRIPTION,
+        RegMeanMerge.DESCRIPTION,
         LinearMerge.DESCRIPTION,
         SlerpMerge.DESCRIPTION,
         TaskArithmeticMerge.DESCRIPTION);

@@ -10,6 +10,7 @@ import dev.smelt.formats.TensorInfo;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.safetensors.TensorSlot;
 import dev.smelt.formats.work.Workers;
+import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.merge.method.Chunk;
 import dev.smelt.merge.method.MergeMethod;
 import dev.smelt.merge.method.MergeMethod.Arithmetic;
@@ -31,6 +32,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * Executes a plan: every tensor is cut into parts, each part a job that reads its stretch of every
@@ -54,21 +56,33 @@ public final class Merger {
   private final MergePlan plan;
   private final boolean allowNonFinite;
   private final int threads;
+  private final Supplier<LinearAlgebra> algebra;
   private final int chunk;
   private final long part;
 
-  public Merger(MergePlan plan, boolean allowNonFinite, int threads) {
-    this(plan, allowNonFinite, threads, CHUNK, PART);
+  /**
+   * @param algebra opens a workspace, for methods that need one
+   */
+  public Merger(
+      MergePlan plan, boolean allowNonFinite, int threads, Supplier<LinearAlgebra> algebra) {
+    this(plan, allowNonFinite, threads, algebra, CHUNK, PART);
   }
 
   /** With other sizes of chunks and parts, which change nothing in the result. */
-  Merger(MergePlan plan, boolean allowNonFinite, int threads, int chunk, long part) {
+  Merger(
+      MergePlan plan,
+      boolean allowNonFinite,
+      int threads,
+      Supplier<LinearAlgebra> algebra,
+      int chunk,
+      long part) {
     if (chunk % WHOLE_BYTES != 0 || part % WHOLE_BYTES != 0) {
       throw new IllegalArgumentException("not multiples of 8: " + chunk + ", " + part);
     }
     this.plan = plan;
     this.allowNonFinite = allowNonFinite;
     this.threads = threads;
+    this.algebra = algebra;
     this.chunk = chunk;
     this.part = part;
   }
@@ -86,7 +100,7 @@ public final class Merger {
    */
   public Map<MergeMethod, Prepared> prepare() {
     Map<MergeMethod, Prepared> prepared = new LinkedHashMap<>();
-    PlanContext context = new PlanContext(plan, threads);
+    PlanContext context = new PlanContext(plan, threads, algebra);
     for (Merged tensor : plan.merged()) {
       prepared.computeIfAbsent(
           tensor.method(), method -> method.prepare(context.of(tensor.operands())));
@@ -106,30 +120,44 @@ public final class Merger {
   public void run(Map<MergeMethod, Prepared> prepared, CheckpointWriter writer, Progress progress) {
     long elements = outputs(plan).stream().mapToLong(TensorInfo::elements).sum();
     try (Progress.Task task = progress.begin("merging", elements, "parameters")) {
-      for (List<Planned> group : together()) {
+      for (List<Planned> group : together(prepared)) {
         run(group, kernels(group, prepared), writer, task);
       }
     }
   }
 
-  /** Tensors in groups that the system still has in memory when they are merged. */
-  private List<List<Planned>> together() {
+  /**
+   * Tensors in groups that the system still has in memory when they are merged; those alone whose
+   * kernels are large.
+   */
+  private List<List<Planned>> together(Map<MergeMethod, Prepared> prepared) {
     List<List<Planned>> groups = new ArrayList<>();
     List<Planned> group = new ArrayList<>();
     long bytes = 0;
     for (Planned planned : plan.tensors()) {
-      group.add(planned);
-      if (planned instanceof Merged tensor) {
-        bytes += tensor.operands().theta().stream().mapToLong(o -> o.view().info().bytes()).sum();
-      }
-      if (bytes >= GROUP * part) {
+      boolean alone =
+          planned instanceof Merged tensor
+              && arithmetic(tensor, prepared) instanceof Arithmetic.OfMatrices;
+      if (!group.isEmpty() && (alone || bytes >= GROUP * part)) {
         groups.add(group);
         group = new ArrayList<>();
         bytes = 0;
       }
+      group.add(planned);
+      bytes += alone ? GROUP * part : inputBytes(planned);
     }
     groups.add(group);
     return groups;
+  }
+
+  private static long inputBytes(Planned planned) {
+    return planned instanceof Merged tensor
+        ? tensor.operands().theta().stream().mapToLong(one -> one.view().info().bytes()).sum()
+        : 0;
+  }
+
+  private static Arithmetic arithmetic(Merged tensor, Map<MergeMethod, Prepared> prepared) {
+    return Objects.requireNonNull(prepared.get(tensor.method())).arithmetic();
   }
 
   /** By the name of the output. */
@@ -141,13 +169,12 @@ public final class Merger {
         Workers.map(
             threads,
             tensors,
-            tensor -> {
-              Prepared method = Objects.requireNonNull(prepared.get(tensor.method()));
-              return switch (method.arithmetic()) {
-                case Arithmetic.OfElements(ChunkKernel kernel) -> kernel;
-                case Arithmetic.OfTensors(Survey survey) -> survey.kernel(tensor.operands());
-              };
-            });
+            tensor ->
+                switch (arithmetic(tensor, prepared)) {
+                  case Arithmetic.OfElements(ChunkKernel kernel) -> kernel;
+                  case Arithmetic.OfTensors(Survey survey) -> survey.kernel(tensor.operands());
+                  case Arithmetic.OfMatrices(Survey survey) -> survey.kernel(tensor.operands());
+                });
     Map<String, ChunkKernel> kernels = new HashMap<>();
     for (int i = 0; i < found.size(); i++) {
       kernels.put(tensors.get(i).output().name(), found.get(i));

@@ -1,5 +1,6 @@
 package dev.smelt.merge;
 
+import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.merge.method.MergeMethod.Context;
 import dev.smelt.merge.method.Operand;
 import dev.smelt.merge.method.Operands;
@@ -9,17 +10,20 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /** What methods may ask about a whole plan; asked by one thread. */
 final class PlanContext {
 
   private final MergePlan plan;
   private final int threads;
+  private final Supplier<LinearAlgebra> algebra;
   private final Map<Path, Double> norms = new HashMap<>();
 
-  PlanContext(MergePlan plan, int threads) {
+  PlanContext(MergePlan plan, int threads, Supplier<LinearAlgebra> algebra) {
     this.plan = plan;
     this.threads = threads;
+    this.algebra = algebra;
   }
 
   /** For tensors that are merged from the same models as this one. */
@@ -33,6 +37,11 @@ final class PlanContext {
       @Override
       public double fisherNorm(int model) {
         return norms.computeIfAbsent(tensor.fisher().get(model).origin(), PlanContext.this::norm);
+      }
+
+      @Override
+      public LinearAlgebra algebra() {
+        return algebra.get();
       }
     };
   }

@@ -12,6 +12,7 @@ import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
 import dev.smelt.formats.testing.CheckpointAssertions;
 import dev.smelt.formats.testing.TestTensor;
+import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.merge.mean.FisherMerge;
 import dev.smelt.merge.mean.LinearMerge;
 import dev.smelt.merge.plan.MergePlan;
@@ -250,7 +251,7 @@ class FisherMergeTest {
       scenario.model(f64("w", Shape.of(2), 1, 1)).fisher(f32("w", Shape.of(2), 3, 4));
       scenario.model(f64("w", Shape.of(2), 5, 5)).fisher(f32("w", Shape.of(2), 0, 0));
       FisherMerge method = new FisherMerge(List.of(3.0, 1.0), true, FLOOR, false);
-      Merger merger = new Merger(scenario.plan(method), false, 2);
+      Merger merger = new Merger(scenario.plan(method), false, 2, LinearAlgebra::reference);
       var parameters = Objects.requireNonNull(merger.prepare().get(method)).parameters();
       assertThat(parameters)
           .containsEntry("method", "fisher")

@@ -118,10 +118,10 @@ class MergeRefusalTest {
       scenario.model(W).fisher(W).model(W);
       assertThatThrownBy(() -> scenario.plan(FISHER))
           .isInstanceOf(UsageException.class)
-          .hasMessageContaining("no Fisher information for " + scenario.path(1));
+          .hasMessageContaining("no statistics for " + scenario.path(1));
       assertThatThrownBy(() -> scenario.plan(FISHER, ANY_MODEL))
           .isInstanceOf(UsageException.class)
-          .hasMessageContaining("no Fisher information for " + scenario.path(1));
+          .hasMessageContaining("no statistics for " + scenario.path(1));
     }
   }
 
@@ -144,7 +144,7 @@ class MergeRefusalTest {
       assertThatThrownBy(() -> scenario.plan(FISHER))
           .isInstanceOf(NotFoundException.class)
           .hasMessageContaining("|v]")
-          .hasMessageContaining("compute the statistics of this model again");
+          .hasMessageContaining("compute it with smelt fisher");
     }
     try (Scenario scenario = new Scenario(folder)) {
       scenario.model(W, v).fisher(W, v).model(W, v).fisher(W, f32("v", Shape.of(2, 1), 1, 2));

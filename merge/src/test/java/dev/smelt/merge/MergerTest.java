@@ -17,6 +17,7 @@ import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.testing.CheckpointAssertions;
 import dev.smelt.formats.testing.TestTensor;
+import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.merge.mean.FisherMerge;
 import dev.smelt.merge.mean.LinearMerge;
 import dev.smelt.merge.method.MergeMethod;
@@ -58,8 +59,13 @@ class MergerTest {
         MergePlan plan = scenario.plan(method);
         for (int threads : new int[] {1, 4}) {
           assertSameFile(scenario.run(method, Scenario.DEFAULTS, threads), expected);
-          assertSameFile(scenario.write(plan, new Merger(plan, false, threads)), expected);
-          assertSameFile(scenario.write(plan, new Merger(plan, false, threads, 8, 16)), expected);
+          assertSameFile(
+              scenario.write(plan, new Merger(plan, false, threads, LinearAlgebra::reference)),
+              expected);
+          assertSameFile(
+              scenario.write(
+                  plan, new Merger(plan, false, threads, LinearAlgebra::reference, 8, 16)),
+              expected);
         }
       }
     }
@@ -84,7 +90,7 @@ class MergerTest {
     try (Scenario scenario = new Scenario(folder)) {
       scenario.model(f32("w", FOUR, 1, 2, 3, 4)).model(f32("w", FOUR, 1, 2, 3, 4));
       MergePlan plan = scenario.plan(LINEAR);
-      assertThatThrownBy(() -> new Merger(plan, false, 1, 4, 16))
+      assertThatThrownBy(() -> new Merger(plan, false, 1, LinearAlgebra::reference, 4, 16))
           .isInstanceOf(IllegalArgumentException.class);
     }
   }

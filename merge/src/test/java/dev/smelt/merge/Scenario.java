@@ -8,6 +8,7 @@ import dev.smelt.formats.Progress;
 import dev.smelt.formats.manifest.ContentHash;
 import dev.smelt.formats.testing.TestCheckpoints;
 import dev.smelt.formats.testing.TestTensor;
+import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.statistics.Statistics;
 import dev.smelt.merge.method.MergeMethod;
 import dev.smelt.merge.plan.HeadPolicy;
@@ -74,10 +75,19 @@ final class Scenario implements AutoCloseable {
   }
 
   Scenario fisher(Map<String, String> metadata, TestTensor... diagonals) {
-    List<TestTensor> named =
-        Arrays.stream(diagonals).map(tensor -> tensor.renamed("diag/" + tensor.name())).toList();
+    return statistics(
+        metadata,
+        Arrays.stream(diagonals).map(tensor -> tensor.renamed("diag/" + tensor.name())).toList());
+  }
+
+  /** Gives the last model these statistics, by their full names. */
+  Scenario statistics(TestTensor... statistics) {
+    return statistics(Map.of("model_sha256", inputs.getLast().sha256()), Arrays.asList(statistics));
+  }
+
+  private Scenario statistics(Map<String, String> metadata, List<TestTensor> tensors) {
     Path path =
-        TestCheckpoints.write(next(".safetensors"), TestCheckpoints.safetensors(named, metadata));
+        TestCheckpoints.write(next(".safetensors"), TestCheckpoints.safetensors(tensors, metadata));
     MergeInput last = inputs.removeLast();
     Statistics statistics = own(Statistics.open(path));
     inputs.add(new MergeInput(last.checkpoint(), last.sha256(), Optional.of(statistics)));
@@ -110,7 +120,9 @@ final class Scenario implements AutoCloseable {
 
   Checkpoint run(MergeMethod method, MergeOptions options, int threads) {
     MergePlan plan = plan(method, options);
-    return write(plan, new Merger(plan, options.allowNonFinite(), threads, CHUNK, PART));
+    return write(
+        plan,
+        new Merger(plan, options.allowNonFinite(), threads, LinearAlgebra::reference, CHUNK, PART));
   }
 
   Checkpoint write(MergePlan plan, Merger merger) {

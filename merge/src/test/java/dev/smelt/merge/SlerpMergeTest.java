@@ -14,6 +14,7 @@ import dev.smelt.formats.NonFiniteException;
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.testing.CheckpointAssertions;
 import dev.smelt.formats.testing.TestTensor;
+import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.merge.arc.SlerpMerge;
 import dev.smelt.merge.plan.HeadPolicy;
 import dev.smelt.merge.plan.MergeOptions;
@@ -153,9 +154,11 @@ class SlerpMergeTest {
       MergePlan plan = scenario.plan(method);
       for (int threads : new int[] {1, 4}) {
         CheckpointAssertions.assertSameTensors(
-            scenario.write(plan, new Merger(plan, false, threads)), expected);
+            scenario.write(plan, new Merger(plan, false, threads, LinearAlgebra::reference)),
+            expected);
         CheckpointAssertions.assertSameTensors(
-            scenario.write(plan, new Merger(plan, false, threads, 8, 16)), expected);
+            scenario.write(plan, new Merger(plan, false, threads, LinearAlgebra::reference, 8, 16)),
+            expected);
       }
     }
   }

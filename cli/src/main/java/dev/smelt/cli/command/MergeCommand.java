@@ -110,7 +110,7 @@ public final class MergeCommand extends SmeltCommand {
         var _ = new ClosingAll(opened)) {
       List<MergeInput> inputs = open(chosen.description().inputs(), device, opened);
       MergeOptions how = new MergeOptions(output.dtype(), heads, anyModel, allowNonFinite);
-      return merge(inputs, MergePlanner.plan(inputs, chosen, how), options);
+      return merge(inputs, MergePlanner.plan(inputs, chosen, how), options, device);
     }
   }
 
@@ -124,9 +124,9 @@ public final class MergeCommand extends SmeltCommand {
                         Nearest.advice(
                             method,
                             MergeMethods.all().stream().map(MethodDescription::name).toList())));
-    boolean onFisher = description.inputs().data() == MethodDescription.Data.FISHER;
-    Useless.refuse("--fisher", !fisher.isEmpty() && !onFisher, "with --method " + method);
-    Useless.refuse("--any-model", anyModel && !onFisher, "with --method " + method);
+    boolean onStatistics = description.inputs().data() != MethodDescription.Data.NONE;
+    Useless.refuse("--fisher", !fisher.isEmpty() && !onStatistics, "with --method " + method);
+    Useless.refuse("--any-model", anyModel && !onStatistics, "with --method " + method);
     if (!changesOf(description.inputs())) {
       base.requireUse(paths);
     }
@@ -150,8 +150,8 @@ public final class MergeCommand extends SmeltCommand {
 
   private List<MergeInput> open(
       MethodDescription.Inputs inputs, LazyDevice device, List<AutoCloseable> opened) {
-    boolean onFisher = inputs.data() == MethodDescription.Data.FISHER;
-    if (onFisher && fisher.size() != paths.size()) {
+    boolean onStatistics = inputs.data() != MethodDescription.Data.NONE;
+    if (onStatistics && fisher.size() != paths.size()) {
       throw new UsageException(
           fisher.size() + " statistics files for " + paths.size() + " models",
           "give --fisher once per model, in order; smelt fisher computes them");
@@ -168,7 +168,7 @@ public final class MergeCommand extends SmeltCommand {
       Checkpoint checkpoint = base.open(paths.get(i), work);
       opened.add(checkpoint);
       Optional<Statistics> statistics = Optional.empty();
-      if (onFisher) {
+      if (onStatistics) {
         Statistics file = Statistics.open(fisher.get(i));
         opened.add(file);
         statistics = Optional.of(file);
@@ -182,7 +182,8 @@ public final class MergeCommand extends SmeltCommand {
     return new MergeInput(checkpoint, ContentHash.of(checkpoint, root().threads()), statistics);
   }
 
-  private Result merge(List<MergeInput> inputs, MergePlan plan, OutputOptions options) {
+  private Result merge(
+      List<MergeInput> inputs, MergePlan plan, OutputOptions options, LazyDevice device) {
     Checkpoint first = inputs.getFirst().checkpoint();
     CheckpointWriter.Content content =
         new CheckpointWriter.Content(
@@ -191,7 +192,8 @@ public final class MergeCommand extends SmeltCommand {
             first.config().map(config -> config.withDtype(output.dtype())),
             first.sideFiles());
     try (CheckpointWriter writer = CheckpointWriter.create(options, content)) {
-      Merger merger = new Merger(plan, allowNonFinite, root().threads());
+      Merger merger =
+          new Merger(plan, allowNonFinite, root().threads(), () -> device.get().linearAlgebra());
       Map<MergeMethod, MergeMethod.Prepared> prepared = merger.prepare();
       merger.run(prepared, writer, root().progress());
       Manifest manifest =

@@ -3,8 +3,12 @@ package dev.smelt.cli.command;
 import dev.smelt.formats.UsageException;
 import dev.smelt.merge.MergeMethods;
 import dev.smelt.merge.method.MethodDescription;
+import dev.smelt.merge.method.Nearest;
 import dev.smelt.merge.method.Parameter;
 import dev.smelt.merge.method.Parameter.OfFlags;
+import dev.smelt.merge.method.Parameter.OfNumbers;
+import dev.smelt.merge.method.Parameter.OfWholes;
+import dev.smelt.merge.method.Parameter.OfWords;
 import dev.smelt.merge.method.Values;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -25,17 +29,18 @@ final class MethodOptions {
   static void addTo(CommandSpec spec) {
     for (List<Use> uses : byName().values()) {
       Parameter parameter = uses.getFirst().parameter();
-      boolean flag = parameter.kind() instanceof OfFlags;
       OptionSpec.Builder option =
           OptionSpec.builder(parameter.option()).description(description(uses));
-      if (flag) {
-        option.type(boolean.class).negatable(true).arity("0");
-      } else {
-        option
-            .type(List.class)
-            .auxiliaryTypes(Double.class)
-            .arity("1")
-            .paramLabel(parameter.name().substring(0, 1).toUpperCase(Locale.ROOT));
+      switch (parameter.kind()) {
+        case OfFlags _ -> option.type(boolean.class).negatable(true).arity("0");
+        case OfWords(List<String> words, String _) ->
+            option.type(String.class).arity("1").paramLabel(String.join("|", words));
+        case OfNumbers _, OfWholes _ ->
+            option
+                .type(List.class)
+                .auxiliaryTypes(Double.class)
+                .arity("1")
+                .paramLabel(parameter.name().substring(0, 1).toUpperCase(Locale.ROOT));
       }
       spec.addOption(option.build());
     }
@@ -94,17 +99,34 @@ final class MethodOptions {
                     option, method.parameter(name).isEmpty(), "with --method " + method.name());
                 given.put(
                     name,
-                    new Values.Given(option, values(line.matchedOptionValue(option, List.of()))));
+                    new Values.Given(
+                        option,
+                        values(
+                            uses.getFirst().parameter(),
+                            line.matchedOptionValue(option, List.of()))));
               }
             });
     return given;
   }
 
-  private static List<Double> values(Object typed) {
+  private static List<Double> values(Parameter parameter, Object typed) {
     return switch (typed) {
       case Boolean flag -> List.of(flag ? 1.0 : 0.0);
+      case String word -> List.of((double) place(parameter, word));
       case List<?> numbers -> numbers.stream().map(Double.class::cast).toList();
-      default -> throw new IllegalStateException("neither flag nor numbers: " + typed);
+      default -> throw new IllegalStateException("neither flag, word nor numbers: " + typed);
     };
+  }
+
+  private static int place(Parameter parameter, String word) {
+    List<String> words =
+        parameter.kind() instanceof OfWords(List<String> known, String _) ? known : List.of();
+    int place = words.indexOf(word);
+    if (place < 0) {
+      throw new UsageException(
+          parameter.option() + " " + word + ": there is no such choice",
+          Nearest.advice(word, words));
+    }
+    return place;
   }
 }

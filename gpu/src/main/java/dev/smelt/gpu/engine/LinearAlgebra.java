@@ -62,6 +62,19 @@ public final class LinearAlgebra implements AutoCloseable {
     return filler.loadShifted(view, alpha, beta);
   }
 
+  /**
+   * A stored A, n×n, in f64 with elements off its diagonal fewer in weight: σ·aᵢᵢ + β on the
+   * diagonal, σα·aᵢⱼ off it.
+   *
+   * @param scale σ
+   * @param offDiagonal α
+   * @param shift β
+   * @throws NonFiniteException at the first NaN or infinity
+   */
+  public Matrix loadGram(TensorView view, double scale, double offDiagonal, double shift) {
+    return filler.loadGram(view, scale, offDiagonal, shift);
+  }
+
   /** I, n×n. */
   public Matrix identity(int n, Precision precision) {
     return kernels.identity(n, precision);

@@ -46,15 +46,21 @@ record MatrixFiller(MatrixKernels kernels) {
   }
 
   Matrix loadShifted(TensorView view, double alpha, double beta) {
+    return loadGram(view, alpha, 1, beta);
+  }
+
+  Matrix loadGram(TensorView view, double scale, double offDiagonal, double shift) {
     int n = Math.toIntExact(view.shape().size(0));
     Operands.requireEqual(
-        "loadShifted: rows against columns", n, Math.toIntExact(view.shape().size(1)));
+        view.name() + ": rows against columns", n, Math.toIntExact(view.shape().size(1)));
     Matrix matrix = kernels.zeros(n, n, Precision.F64);
     int step = Math.max(1, CHUNK / n);
     for (int row = 0; row < n; row += step) {
       double[] values = rows(view, row, Math.min(step, n - row) * n);
       for (int i = 0; i < values.length; i++) {
-        values[i] = alpha * values[i] + (i % n == row + i / n ? beta : 0);
+        boolean onDiagonal = i % n == row + i / n;
+        values[i] = scale * (onDiagonal ? values[i] : offDiagonal * values[i]);
+        values[i] += onDiagonal ? shift : 0;
       }
       kernels.setRows(matrix, row, values);
     }

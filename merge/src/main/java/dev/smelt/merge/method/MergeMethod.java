@@ -1,5 +1,6 @@
 package dev.smelt.merge.method;
 
+import dev.smelt.gpu.engine.LinearAlgebra;
 import java.util.Map;
 
 /**
@@ -17,6 +18,11 @@ public interface MergeMethod {
    */
   Prepared prepare(Context context);
 
+  /** What becomes of tensors without a Gram matrix, where the method needs one. */
+  default MergeMethod withoutGram() {
+    return this;
+  }
+
   /** What a method may ask about all tensors together. */
   interface Context {
 
@@ -25,6 +31,9 @@ public interface MergeMethod {
 
     /** ‖F‖₂ of a model, over all parameters that are merged by Fisher information. */
     double fisherNorm(int model);
+
+    /** A new workspace, to be closed. */
+    LinearAlgebra algebra();
   }
 
   /**
@@ -42,6 +51,11 @@ public interface MergeMethod {
 
     /** By what a tensor is as a whole, which is looked at before it is merged. */
     record OfTensors(Survey survey) implements Arithmetic {}
+
+    /**
+     * As {@link OfTensors}, one tensor at a time, whose kernel may keep a result as large as it.
+     */
+    record OfMatrices(Survey survey) implements Arithmetic {}
   }
 
   /** Looks at a tensor in all models. Called by several threads at once. */

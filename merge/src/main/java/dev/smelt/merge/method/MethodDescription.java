@@ -87,7 +87,7 @@ public record MethodDescription(
     NONE,
     /** Diagonal Fisher information. */
     FISHER,
-    /** Gram matrices of the inputs of matrices, and what the rest of the tensors need. */
+    /** Gram matrices of the inputs of matrices, and Fisher information if the rest needs it. */
     GRAMS
   }
 }

@@ -1,5 +1,7 @@
 package dev.smelt.merge.method;
 
+import java.util.List;
+
 /**
  * Something of a method that its user may set; options of the command line, keys of recipes and
  * documentation are made from this.
@@ -29,6 +31,17 @@ public record Parameter(String name, Kind kind, Scope scope, String meaning) {
 
   public record OfFlags(boolean standard) implements Kind {}
 
+  /** One of several words. */
+  public record OfWords(List<String> words, String standard) implements Kind {
+
+    public OfWords {
+      words = List.copyOf(words);
+      if (!words.contains(standard)) {
+        throw new IllegalArgumentException(standard + " is none of " + words);
+      }
+    }
+  }
+
   /** A number for all models together. */
   public static Parameter number(String name, double standard, Range range, String meaning) {
     return new Parameter(name, new OfNumbers(range, standard), Scope.MERGE, meaning);
@@ -52,6 +65,10 @@ public record Parameter(String name, Kind kind, Scope scope, String meaning) {
     return new Parameter(name, new OfFlags(standard), Scope.MERGE, meaning);
   }
 
+  public static Parameter word(String name, String standard, List<String> words, String meaning) {
+    return new Parameter(name, new OfWords(words, standard), Scope.MERGE, meaning);
+  }
+
   /** On the command line. */
   public String option() {
     return "--" + name.replace('_', '-');
@@ -64,6 +81,7 @@ public record Parameter(String name, Kind kind, Scope scope, String meaning) {
       case OfWholes(long least, long most, long _) ->
           most == Long.MAX_VALUE ? "whole, >= " + least : "whole, " + least + " to " + most;
       case OfFlags _ -> "true or false";
+      case OfWords(List<String> words, String _) -> String.join(", ", words);
     };
   }
 
@@ -73,6 +91,7 @@ public record Parameter(String name, Kind kind, Scope scope, String meaning) {
       case OfNumbers(Range _, double standard) -> number(standard);
       case OfWholes(long _, long _, long standard) -> Long.toString(standard);
       case OfFlags(boolean standard) -> Boolean.toString(standard);
+      case OfWords(List<String> _, String standard) -> standard;
     };
   }
 

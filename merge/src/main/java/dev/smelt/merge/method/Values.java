@@ -4,6 +4,7 @@ import dev.smelt.formats.UsageException;
 import dev.smelt.merge.method.Parameter.OfFlags;
 import dev.smelt.merge.method.Parameter.OfNumbers;
 import dev.smelt.merge.method.Parameter.OfWholes;
+import dev.smelt.merge.method.Parameter.OfWords;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
@@ -19,7 +20,8 @@ public final class Values {
 
   /**
    * @param label how its user calls the parameter, for messages
-   * @param values one for each model, or one that holds for all; doubles, or of a flag 0 or 1
+   * @param values one for each model, or one that holds for all; of a flag 0 or 1, of a word its
+   *     place among the words that there are
    */
   public record Given(String label, List<Double> values) {
 
@@ -83,6 +85,8 @@ public final class Values {
             case OfWholes(long least, long most, long _) ->
                 value == Math.rint(value) && value >= least && value <= most;
             case OfFlags _ -> value == 0 || value == 1;
+            case OfWords(List<String> words, String _) ->
+                value == Math.rint(value) && value >= 0 && value < words.size();
           };
       if (!fits) {
         throw new UsageException(
@@ -118,6 +122,24 @@ public final class Values {
     return number(name) != 0;
   }
 
+  public String word(String name) {
+    return switch (parameter(name).kind()) {
+      case OfWords(List<String> words, String _) -> words.get((int) number(name));
+      default -> throw new IllegalArgumentException(name + " is no word");
+    };
+  }
+
+  /**
+   * @param why "with rest linear"
+   * @throws UsageException when the parameter was given though it means nothing
+   */
+  public void refuse(String name, String why) {
+    Given values = given.get(name);
+    if (values != null) {
+      throw new UsageException(values.label() + " has no effect " + why, "leave it out");
+    }
+  }
+
   /** One for each model. */
   public List<Double> perModel(String name) {
     Given values = given.get(name);
@@ -134,6 +156,7 @@ public final class Values {
       case OfNumbers(Range _, double standard) -> standard;
       case OfWholes(long _, long _, long standard) -> standard;
       case OfFlags(boolean standard) -> standard ? 1 : 0;
+      case OfWords(List<String> words, String standard) -> words.indexOf(standard);
     };
   }
 }

@@ -3,7 +3,6 @@ package dev.smelt.merge.plan;
 import dev.smelt.formats.MismatchException;
 import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.TensorView;
-import dev.smelt.formats.UsageException;
 import dev.smelt.formats.model.Architecture;
 import dev.smelt.gpu.statistics.Statistics;
 import dev.smelt.merge.method.Operand;
@@ -17,16 +16,6 @@ final class FisherTensors {
   private FisherTensors() {}
 
   /**
-   * @throws UsageException when a model comes without statistics
-   * @throws MismatchException when they are of another model
-   */
-  static void requireOwn(List<MergeInput> inputs) {
-    for (MergeInput input : inputs) {
-      statistics(input).requireModel(input.sha256());
-    }
-  }
-
-  /**
    * @param name of the tensor without the family's prefix
    * @param theta the tensor in each model
    * @throws NotFoundException when statistics do not have it
@@ -36,7 +25,7 @@ final class FisherTensors {
       List<MergeInput> inputs, Architecture architecture, String name, List<TensorView> theta) {
     List<Operand> fisher = new ArrayList<>();
     for (int model = 0; model < theta.size(); model++) {
-      Statistics source = statistics(inputs.get(model));
+      Statistics source = ModelStatistics.of(inputs.get(model));
       fisher.add(new Operand(source.path(), of(source, architecture, name, theta.get(model))));
     }
     return fisher;
@@ -54,7 +43,7 @@ final class FisherTensors {
                         "no Fisher information for a tensor",
                         source.path() + "|" + parameter.name(),
                         "",
-                        "compute the statistics of this model again"));
+                        "compute it with smelt fisher --stats diag"));
     if (!diagonal.shape().equals(parameter.shape())) {
       throw new MismatchException(
           "Fisher information of another shape",
@@ -74,15 +63,5 @@ final class FisherTensors {
                 source
                     .diagonal(embedding)
                     .or(() -> source.diagonal(architecture.prefix() + embedding)));
-  }
-
-  private static Statistics statistics(MergeInput input) {
-    return input
-        .fisher()
-        .orElseThrow(
-            () ->
-                new UsageException(
-                    "no Fisher information for " + input.checkpoint().path(),
-                    "give --fisher once per model, in order; smelt fisher computes it"));
   }
 }

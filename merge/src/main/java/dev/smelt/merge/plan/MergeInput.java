@@ -8,6 +8,6 @@ import java.util.Optional;
  * A model to be merged.
  *
  * @param sha256 {@link dev.smelt.formats.manifest.ContentHash} of the checkpoint
- * @param fisher its statistics, for methods that use them
+ * @param statistics of it, for methods that use them
  */
-public record MergeInput(Checkpoint checkpoint, String sha256, Optional<Statistics> fisher) {}
+public record MergeInput(Checkpoint checkpoint, String sha256, Optional<Statistics> statistics) {}

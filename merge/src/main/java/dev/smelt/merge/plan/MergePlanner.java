@@ -71,8 +71,9 @@ public final class MergePlanner {
 
   private MergePlan plan() {
     Compatibility.require(inputs, architecture);
-    if (usesFisher() && !options.anyModel()) {
-      FisherTensors.requireOwn(inputs);
+    boolean onStatistics = method.description().inputs().data() != MethodDescription.Data.NONE;
+    if (onStatistics && !options.anyModel()) {
+      ModelStatistics.requireOwn(inputs);
     }
     Checkpoint first = inputs.getFirst().checkpoint();
     for (TensorView tensor : first.tensors()) {
@@ -113,17 +114,25 @@ public final class MergePlanner {
     }
     TensorInfo output = output(first);
     noteNarrowing(output.dtype(), theta);
-    Operands operands =
-        new Operands(
-            output,
-            operands(theta),
-            usesFisher() ? FisherTensors.of(inputs, architecture, name, theta) : List.of(),
-            List.of());
-    tensors.add(new Merged(operands, method));
+    tensors.add(merged(name, output, theta));
   }
 
-  private boolean usesFisher() {
-    return method.description().inputs().data() == MethodDescription.Data.FISHER;
+  private Merged merged(String name, TensorInfo output, List<TensorView> theta) {
+    boolean transposed = architecture.role(output) == TensorRole.CONV1D;
+    List<Operand> grams =
+        needs(method, MethodDescription.Data.GRAMS)
+            ? GramTensors.of(inputs, theta, transposed)
+            : List.of();
+    MergeMethod chosen = grams.isEmpty() ? method.withoutGram() : method;
+    List<Operand> fisher =
+        needs(chosen, MethodDescription.Data.FISHER)
+            ? FisherTensors.of(inputs, architecture, name, theta)
+            : List.of();
+    return new Merged(new Operands(output, transposed, operands(theta), fisher, grams), chosen);
+  }
+
+  private static boolean needs(MergeMethod method, MethodDescription.Data data) {
+    return method.description().inputs().data() == data;
   }
 
   private List<Operand> operands(List<TensorView> views) {
