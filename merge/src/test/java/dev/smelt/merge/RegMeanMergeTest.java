@@ -31,6 +31,7 @@ class RegMeanMergeTest {
 
   private static final int OUT = 5;
   private static final int IN = 7;
+  private static final double DAMPING = 0.02;
   private static final String GPT2 = "{\"model_type\": \"gpt2\"}";
   private static final MergeMethod LINEAR = new LinearMerge(List.of());
 
@@ -71,11 +72,16 @@ class RegMeanMergeTest {
   private static double[] gradient(
       double[] w, List<double[]> models, List<double[]> grams, List<Double> weights, double alpha) {
     double[] gradient = new double[w.length];
+    double trace = 0;
+    for (int i = 0; i < models.size() * IN; i++) {
+      trace += weights.get(i / IN) * grams.get(i / IN)[i % IN * IN + i % IN];
+    }
     for (int model = 0; model < models.size(); model++) {
       for (int row = 0; row < OUT; row++) {
         for (int j = 0; j < IN; j++) {
           for (int k = 0; k < IN; k++) {
-            double a = grams.get(model)[k * IN + j] * (j == k ? 1 : alpha);
+            double a = grams.get(model)[k * IN + j];
+            a = j == k ? a + DAMPING * trace / IN : a * alpha;
             gradient[row * IN + j] +=
                 weights.get(model) * (w[row * IN + k] - models.get(model)[row * IN + k]) * a;
           }
@@ -101,10 +107,10 @@ class RegMeanMergeTest {
         scenario.model(conv1d ? GPT2 : "{}", stored).statistics(statistic(name, grams.get(i), IN));
       }
       double[] found =
-          scenario.run(new RegMeanMerge(weights, alpha, LINEAR)).tensor(name).toDoubles();
+          scenario.run(new RegMeanMerge(weights, alpha, DAMPING, LINEAR)).tensor(name).toDoubles();
       double[] w = conv1d ? transposed(found, IN) : found;
       assertThat(gradient(w, models, grams, weights, alpha))
-          .containsExactly(new double[OUT * IN], within(2e-7));
+          .containsExactly(new double[OUT * IN], within(1e-12));
     }
   }
 
@@ -116,8 +122,12 @@ class RegMeanMergeTest {
       scenario.model(f64("w.weight", Shape.of(2, 1), 5, -2));
       scenario.statistics(statistic("w.weight", new double[] {1}, 1));
       assertThat(
-              scenario.run(new RegMeanMerge(List.of(), 0.9, LINEAR)).tensor("w.weight").toDoubles())
-          .containsExactly(new double[] {2, 1}, within(1e-6));
+              scenario
+                  .run(new RegMeanMerge(List.of(), 0.9, DAMPING, LINEAR))
+                  .tensor("w.weight")
+                  .toDoubles())
+          // The mean of 3 and 1 is 2, of which 0.02 are 0.04: (3.04 a + 1.04 b) / 4.08.
+          .containsExactly(new double[] {8.24 / 4.08, 4 / 4.08}, within(1e-12));
     }
   }
 
@@ -137,7 +147,7 @@ class RegMeanMergeTest {
         convolutions.model(f64("w.weight", Shape.of(OUT, IN, 2, 2), w));
         convolutions.statistics(statistic("w.weight", gram, IN * 4));
       }
-      RegMeanMerge method = new RegMeanMerge(List.of(), 0.9, LINEAR);
+      RegMeanMerge method = new RegMeanMerge(List.of(), 0.9, DAMPING, LINEAR);
       assertThat(convolutions.run(method).tensor("w.weight").toDoubles())
           .containsExactly(matrices.run(method).tensor("w.weight").toDoubles());
     }
@@ -157,7 +167,7 @@ class RegMeanMergeTest {
       }
       double[] found =
           scenario
-              .run(new RegMeanMerge(List.of(3.0, 1.0), 0.9, LINEAR))
+              .run(new RegMeanMerge(List.of(3.0, 1.0), 0.9, DAMPING, LINEAR))
               .tensor("w.weight")
               .toDoubles();
       double[] first = values(0, OUT * IN);
@@ -179,11 +189,12 @@ class RegMeanMergeTest {
         Scenario different = new Scenario(folder)) {
       equal.model(a).statistics(statistic("w.weight", gram(1, IN), IN));
       equal.model(a).statistics(statistic("w.weight", gram(2, IN), IN));
-      assertBytes(equal.run(new RegMeanMerge(List.of(one, other), 0.9, LINEAR)), a);
+      assertBytes(equal.run(new RegMeanMerge(List.of(one, other), 0.9, DAMPING, LINEAR)), a);
       if (one == 0 || other == 0) {
         different.model(a).statistics(statistic("w.weight", gram(1, IN), IN));
         different.model(b).statistics(statistic("w.weight", gram(2, IN), IN));
-        assertBytes(different.run(new RegMeanMerge(List.of(one, other), 0.9, LINEAR)), expected);
+        assertBytes(
+            different.run(new RegMeanMerge(List.of(one, other), 0.9, DAMPING, LINEAR)), expected);
       }
     }
   }
@@ -206,15 +217,27 @@ class RegMeanMergeTest {
             f32("diag/w.weight", Shape.of(1, 2), 100, 100));
       }
       MergeMethod fisher = new FisherMerge(List.of(), false, 0, false);
-      assertThat(scenario.run(new RegMeanMerge(List.of(), 0.9, fisher)).tensor("b").toDoubles())
+      assertThat(
+              scenario
+                  .run(new RegMeanMerge(List.of(), 0.9, DAMPING, fisher))
+                  .tensor("b")
+                  .toDoubles())
           .containsExactly(0.5, 1);
-      assertThat(scenario.run(new RegMeanMerge(List.of(), 0.9, LINEAR)).tensor("b").toDoubles())
+      assertThat(
+              scenario
+                  .run(new RegMeanMerge(List.of(), 0.9, DAMPING, LINEAR))
+                  .tensor("b")
+                  .toDoubles())
           .containsExactly(0.5, 2);
       // Fisher information is normalised over what is merged by it: √(1 + 3²) and √2.
       MergeMethod normalised = new FisherMerge(List.of(), true, 0, false);
       double one = 1 / Math.sqrt(10);
       double two = 1 / Math.sqrt(2);
-      assertThat(scenario.run(new RegMeanMerge(List.of(), 0.9, normalised)).tensor("b").toDoubles())
+      assertThat(
+              scenario
+                  .run(new RegMeanMerge(List.of(), 0.9, DAMPING, normalised))
+                  .tensor("b")
+                  .toDoubles())
           .containsExactly(
               new double[] {two / (one + two), 4 * two / (3 * one + two)}, within(1e-6));
     }
@@ -222,7 +245,7 @@ class RegMeanMergeTest {
 
   @Test
   void missingAndMisshapenStatisticsAreRefused() {
-    MergeMethod method = new RegMeanMerge(List.of(), 0.9, LINEAR);
+    MergeMethod method = new RegMeanMerge(List.of(), 0.9, DAMPING, LINEAR);
     TestTensor w = f64("w.weight", Shape.of(1, 2), 1, 2);
     TestTensor v = f64("v.weight", Shape.of(1, 2), 1, 2);
     TestTensor ofW = statistic("w.weight", gram(1, 2), 2);

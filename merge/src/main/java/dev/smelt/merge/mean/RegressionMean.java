@@ -2,6 +2,7 @@ package dev.smelt.merge.mean;
 
 import dev.smelt.formats.Shape;
 import dev.smelt.formats.TensorView;
+import dev.smelt.formats.UsageException;
 import dev.smelt.gpu.engine.LinearAlgebra;
 import dev.smelt.gpu.engine.Matrix;
 import dev.smelt.gpu.engine.NotPositiveDefiniteException;
@@ -17,24 +18,16 @@ import java.util.stream.IntStream;
  *
  * <pre>  W* = W_r + (Σ λᵢ (Wᵢ − W_r) Âᵢ) (Σ λᵢ Âᵢ)⁻¹</pre>
  *
- * <p>so that equal models give that model bit for bit. To every Âᵢ the same small multiple of I is
- * added, made ten times larger until the sum can be inverted: inputs that never were other than
- * zero get the weighted mean of the models.
+ * <p>so that equal models give that model bit for bit. Inputs that never were other than zero get
+ * the weighted mean of the models, as the same multiple of I is in every Âᵢ.
  *
  * @param lambda λ, their sum 1
  * @param alpha what elements of a Gram matrix off its diagonal are multiplied by
+ * @param damping what is added to the diagonal, in shares of its mean
  */
 @SuppressWarnings("ArrayRecordComponent") // Never compared.
-record RegressionMean(double[] lambda, double alpha, Context context) implements Survey {
-
-  /** Of the mean of the diagonal: what rounding to f32 leaves uncertain. */
-  private static final double LEAST_DAMPING = 1e-7;
-
-  /** With several times the mean of the diagonal, no matrix of finite sums fails. */
-  private static final double MOST_DAMPING = 10;
-
-  /** The sum of the Gram matrices with what was added to each, and its root. */
-  private record Damped(Matrix root, double shift) {}
+record RegressionMean(double[] lambda, double alpha, double damping, Context context)
+    implements Survey {
 
   @Override
   public ChunkKernel kernel(Operands tensor) {
@@ -56,28 +49,22 @@ record RegressionMean(double[] lambda, double alpha, Context context) implements
   /** W* − W_r, as it is stored. */
   private double[] change(Operands tensor, int[] used) {
     try (LinearAlgebra algebra = context.algebra()) {
-      Damped sum = damped(algebra, tensor, used);
-      Matrix weighted = algebra.transpose(weighted(algebra, tensor, used, sum.shift()));
-      Matrix solved =
-          algebra.solveLowerTransposed(sum.root(), algebra.solveLower(sum.root(), weighted));
+      double shift = damping * meanOfDiagonal(tensor, used);
+      Matrix root = root(algebra, tensor, used, shift);
+      Matrix weighted = algebra.transpose(weighted(algebra, tensor, used, shift));
+      Matrix solved = algebra.solveLowerTransposed(root, algebra.solveLower(root, weighted));
       return (tensor.transposed() ? solved : algebra.transpose(solved)).toDoubles();
     }
   }
 
-  /** Σ λᵢ Âᵢ, in×in. */
-  private Damped damped(LinearAlgebra algebra, Operands tensor, int[] used) {
-    double mean = meanOfDiagonal(tensor, used);
-    // Where no input ever was other than zero, any matrix does.
-    double unit = mean > 0 ? mean : 1;
-    for (double share = LEAST_DAMPING; ; share *= 10) {
-      try (LinearAlgebra inner = algebra.inner()) {
-        Matrix sum = sum(inner, tensor, used, share * unit);
-        return new Damped(algebra.keep(inner.cholesky(sum)), share * unit);
-      } catch (NotPositiveDefiniteException e) {
-        if (share > MOST_DAMPING) {
-          throw e;
-        }
-      }
+  /** The Cholesky factor of Σ λᵢ Âᵢ, in×in. */
+  private Matrix root(LinearAlgebra algebra, Operands tensor, int[] used, double shift) {
+    try (LinearAlgebra inner = algebra.inner()) {
+      return algebra.keep(inner.cholesky(sum(inner, tensor, used, shift)));
+    } catch (NotPositiveDefiniteException e) {
+      throw new UsageException(
+          "the Gram matrices of " + tensor.output().name() + " cannot be inverted",
+          "use a larger --damping than " + damping);
     }
   }
 
@@ -95,6 +82,7 @@ record RegressionMean(double[] lambda, double alpha, Context context) implements
     return algebra.loadGram(tensor.grams().get(model).view(), factor, alpha, shift * factor);
   }
 
+  /** Where no input ever was other than zero, any positive number does. */
   private double meanOfDiagonal(Operands tensor, int[] used) {
     double trace = 0;
     int n = Math.toIntExact(tensor.grams().getFirst().view().shape().size(0));
@@ -106,7 +94,7 @@ record RegressionMean(double[] lambda, double alpha, Context context) implements
         trace += lambda[model] * element[0];
       }
     }
-    return trace / n;
+    return trace > 0 ? trace / n : 1;
   }
 
   /** Σ λᵢ (Wᵢ − W_r) Âᵢ, out×in. */
