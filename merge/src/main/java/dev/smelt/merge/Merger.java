@@ -11,7 +11,6 @@ import dev.smelt.formats.TensorView;
 import dev.smelt.formats.safetensors.TensorSlot;
 import dev.smelt.formats.work.Workers;
 import dev.smelt.gpu.engine.LinearAlgebra;
-import dev.smelt.merge.method.Chunk;
 import dev.smelt.merge.method.MergeMethod;
 import dev.smelt.merge.method.MergeMethod.Arithmetic;
 import dev.smelt.merge.method.MergeMethod.ChunkKernel;
@@ -233,60 +232,10 @@ public final class Merger {
   private void mergePart(
       ChunkKernel kernel, Operands tensor, TensorSlot slot, long from, long elements) {
     int length = (int) Math.min(chunk, elements);
-    double[][] theta = new double[tensor.theta().size()][length];
-    double[][] fisher = new double[tensor.fisher().size()][length];
-    double[] merged = new double[length];
+    PartMerger merger = new PartMerger(kernel, tensor, allowNonFinite, length);
     for (long at = from; at < from + elements; at += length) {
       int count = (int) Math.min(length, from + elements - at);
-      read(tensor.theta(), at, count, theta);
-      read(tensor.fisher(), at, count, fisher);
-      for (int i = 0; i < fisher.length; i++) {
-        FisherNorm.requireValid(tensor.fisher().get(i), fisher[i], at, count);
-      }
-      if (!allowNonFinite) {
-        requireFinite(tensor, theta, at, count);
-      }
-      kernel.merge(new Chunk(theta, fisher, at, count), merged);
-      if (!allowNonFinite) {
-        requireInRange(tensor, merged, at, count);
-      }
-      slot.write(at, merged, count);
-    }
-  }
-
-  private static void read(List<Operand> tensors, long at, int count, double[][] chunks) {
-    for (int i = 0; i < chunks.length; i++) {
-      tensors.get(i).view().read(at, count, chunks[i]);
-    }
-  }
-
-  private static void requireFinite(Operands tensor, double[][] theta, long at, int count) {
-    for (int i = 0; i < theta.length; i++) {
-      for (int k = 0; k < count; k++) {
-        if (!Double.isFinite(theta[i][k])) {
-          throw nonFinite(tensor.theta().get(i), "found " + theta[i][k], at + k);
-        }
-      }
-    }
-  }
-
-  private static NonFiniteException nonFinite(Operand tensor, String found, long index) {
-    return new NonFiniteException(
-        "non-finite value",
-        tensor.where(),
-        found + " at index " + index,
-        "repair the model or pass --allow-non-finite");
-  }
-
-  private static void requireInRange(Operands tensor, double[] merged, long at, int count) {
-    for (int k = 0; k < count; k++) {
-      if (!Double.isFinite(merged[k])) {
-        throw new LimitException(
-            "merged value out of range",
-            tensor.output().name(),
-            "found " + merged[k] + " at index " + (at + k) + " from finite values",
-            "look for extreme values in the models and their statistics");
-      }
+      slot.write(at, merger.merge(at, count), count);
     }
   }
 
@@ -298,7 +247,7 @@ public final class Merger {
     if (tensor.cause() == Cause.UNSHARED_HEAD && !allowNonFinite) {
       Optional<Long> index = tensor.source().view().firstNonFinite();
       if (index.isPresent()) {
-        throw nonFinite(tensor.source(), "found a NaN or an infinity", index.get());
+        throw PartMerger.nonFinite(tensor.source(), "found a NaN or an infinity", index.get());
       }
     }
     slot.transfer(tensor.source().view());

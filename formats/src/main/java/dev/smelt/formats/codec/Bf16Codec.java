@@ -31,16 +31,7 @@ final class Bf16Codec implements FloatCodec {
 
   @Override
   public int encode(double[] values, int count, MemorySegment target, long first) {
-    long base = first * 2;
-    int bad = -1;
-    for (int i = 0; i < count; i++) {
-      short bits = round(Rounding.toOdd(values[i]));
-      target.set(BITS, base + (long) i * 2, bits);
-      if ((bits & 0x7FFF) == INFINITY && Double.isFinite(values[i]) && bad < 0) {
-        bad = i;
-      }
-    }
-    return bad;
+    return new Block().encode(values, count, target, first);
   }
 
   @Override
@@ -67,5 +58,52 @@ final class Bf16Codec implements FloatCodec {
       return (short) ((bits >>> 16) | QUIET_BIT);
     }
     return (short) ((bits + 0x7FFF + ((bits >>> 16) & 1)) >>> 16);
+  }
+
+  private static final class Block extends Halving {
+
+    /** Half-way from the largest number of the type to the next power of two. */
+    private static final int LIMIT = 0x7F7F_8000;
+
+    @Override
+    int limit() {
+      return LIMIT;
+    }
+
+    @Override
+    void round(float[] near, int[] bits, int count, short[] rounded) {
+      for (int i = 0; i < count; i++) {
+        rounded[i] = (short) ((bits[i] + 0x7FFF + ((bits[i] >>> 16) & 1)) >>> 16);
+      }
+    }
+
+    @Override
+    boolean anyDoubt(int[] bits, int count) {
+      int doubts = 0;
+      for (int i = 0; i < count; i++) {
+        doubts |= doubt(bits[i]);
+      }
+      return doubts < 0;
+    }
+
+    @Override
+    boolean isDoubtful(int bits) {
+      return doubt(bits) < 0;
+    }
+
+    /** Negative half-way between two numbers of the type. */
+    private static int doubt(int bits) {
+      return ((bits & 0xFFFF) ^ 0x8000) - 1;
+    }
+
+    @Override
+    short round(double value) {
+      return Bf16Codec.round(Rounding.toOdd(value));
+    }
+
+    @Override
+    boolean isInfinite(short rounded) {
+      return (rounded & 0x7FFF) == INFINITY;
+    }
   }
 }

@@ -30,16 +30,7 @@ final class F16Codec implements FloatCodec {
 
   @Override
   public int encode(double[] values, int count, MemorySegment target, long first) {
-    long base = first * 2;
-    int bad = -1;
-    for (int i = 0; i < count; i++) {
-      short bits = Float.floatToFloat16(Rounding.toOdd(values[i]));
-      target.set(BITS, base + (long) i * 2, bits);
-      if ((bits & 0x7FFF) == INFINITY && Double.isFinite(values[i]) && bad < 0) {
-        bad = i;
-      }
-    }
-    return bad;
+    return new Block().encode(values, count, target, first);
   }
 
   @Override
@@ -54,5 +45,58 @@ final class F16Codec implements FloatCodec {
       }
     }
     return bad;
+  }
+
+  private static final class Block extends Halving {
+
+    /** 65520, half-way from the largest number of the type to the next power of two. */
+    private static final int LIMIT = 0x477F_F000;
+
+    /** 2⁻¹⁴, the smallest number with all digits. */
+    private static final int LEAST_NORMAL = 0x3880_0000;
+
+    @Override
+    int limit() {
+      return LIMIT;
+    }
+
+    @Override
+    void round(float[] near, int[] bits, int count, short[] rounded) {
+      for (int i = 0; i < count; i++) {
+        rounded[i] = Float.floatToFloat16(near[i]);
+      }
+    }
+
+    @Override
+    boolean anyDoubt(int[] bits, int count) {
+      int doubts = 0;
+      for (int i = 0; i < count; i++) {
+        doubts |= doubt(bits[i]);
+      }
+      return doubts < 0;
+    }
+
+    @Override
+    boolean isDoubtful(int bits) {
+      return doubt(bits) < 0;
+    }
+
+    /**
+     * Negative half-way between two numbers of the type, and of those with fewer digits, which are
+     * half-way elsewhere.
+     */
+    private static int doubt(int bits) {
+      return (((bits & 0x1FFF) ^ 0x1000) - 1) | ((bits & 0x7FFF_FFFF) - LEAST_NORMAL);
+    }
+
+    @Override
+    short round(double value) {
+      return Float.floatToFloat16(Rounding.toOdd(value));
+    }
+
+    @Override
+    boolean isInfinite(short rounded) {
+      return (rounded & 0x7FFF) == INFINITY;
+    }
   }
 }

@@ -92,6 +92,27 @@ class CodecTest {
     }
   }
 
+  /** As above, many at once: those next to a tie must not disturb each other. */
+  @ParameterizedTest
+  @MethodSource("types")
+  void tiesGoToTheEvenCodeAmongOthers(Oracle type) {
+    List<Finite> all = type.magnitudes();
+    int pairs = Math.min(all.size() - 1, 2000);
+    double[] values = new double[3 * pairs];
+    int[] expected = new int[values.length];
+    for (int k = 0; k < pairs; k++) {
+      int i = (int) ((long) k * (all.size() - 1) / pairs);
+      double middle = middle(all.get(i).value(), all.get(i + 1).value());
+      values[3 * k] = Math.nextDown(middle);
+      values[3 * k + 1] = middle;
+      values[3 * k + 2] = Math.nextUp(middle);
+      expected[3 * k] = all.get(i).code();
+      expected[3 * k + 1] = all.get(i).code() % 2 == 0 ? all.get(i).code() : all.get(i + 1).code();
+      expected[3 * k + 2] = all.get(i + 1).code();
+    }
+    assertThat(encode(type, values)).isEqualTo(expected);
+  }
+
   @ParameterizedTest
   @MethodSource("types")
   void anyNumberGoesToTheNearestCode(Oracle type) {
@@ -181,6 +202,14 @@ class CodecTest {
     MemorySegment target = MemorySegment.ofArray(new byte[2]);
     int bad = codec(type).encode(new double[] {value}, 1, target, 0);
     return bad < 0 ? Bits.get(target, 0, type.bits()) : -1;
+  }
+
+  private static int[] encode(Oracle type, double[] values) {
+    MemorySegment target = MemorySegment.ofArray(new byte[2 * values.length]);
+    assertThat(codec(type).encode(values, values.length, target, 0)).isEqualTo(-1);
+    int[] codes = new int[values.length];
+    Arrays.setAll(codes, i -> Bits.get(target, i, type.bits()));
+    return codes;
   }
 
   private static int encode(Oracle type, float value) {

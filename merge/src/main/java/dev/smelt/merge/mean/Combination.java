@@ -26,11 +26,13 @@ public final class Combination {
     double[] ratio = Weights.ratio(weights, models);
     int[] used = IntStream.range(0, models).filter(i -> ratio[i] != 0).toArray();
     double[] others = Arrays.stream(used).mapToDouble(i -> ratio[i]).toArray();
-    return (chunk, merged) -> {
-      double[][] some = new double[used.length][];
-      Arrays.setAll(some, i -> chunk.theta()[used[i]]);
-      merge(others, some, chunk.count(), merged);
-    };
+    ChunkKernel mean =
+        (chunk, merged) -> {
+          double[][] some = new double[used.length][];
+          Arrays.setAll(some, i -> chunk.theta()[used[i]]);
+          merge(others, some, chunk.count(), merged);
+        };
+    return used.length == models && WholeMean.fits(ratio) ? new WholeMean(ratio, mean) : mean;
   }
 
   private static void merge(double[] ratio, double[][] theta, int count, double[] merged) {
