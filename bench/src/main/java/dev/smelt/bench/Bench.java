@@ -31,6 +31,8 @@ public final class Bench {
              bench prune-recovery MODELS TEXT [MODEL...]
              bench prune-images REAL IMAGES
              bench prune-speed
+             bench merge LAUNCHER
+             bench merge-quality MODELS TEXT
       """;
 
   private Bench() {}
@@ -72,6 +74,10 @@ public final class Bench {
       PruneBench.images(Path.of(words.get(1)), Path.of(words.get(2)), out);
     } else if (words.size() == 1 && words.getFirst().equals("prune-speed")) {
       PruneSpeedBench.run(out);
+    } else if (words.size() == 3 && words.getFirst().equals("merge-quality")) {
+      MergeQualityBench.run(Path.of(words.get(1)), Path.of(words.get(2)), out);
+    } else if (words.size() == 2 && words.getFirst().equals("merge")) {
+      MergeSpeedBench.run(Path.of(words.get(1)), out);
     } else if (words.size() == 1 && words.getFirst().equals("factorize")) {
       FactorizeBench.run(out);
     } else if (words.size() == 1 && words.getFirst().equals("cluster")) {

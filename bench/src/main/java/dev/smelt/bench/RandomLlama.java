@@ -38,6 +38,11 @@ record RandomLlama(int width, int inner, int layers, DType dtype) {
 
   /** Writes the model. */
   void make(Path folder) {
+    make(folder, 1);
+  }
+
+  /** Writes the model with the weights of a seed. */
+  void make(Path folder, long seed) {
     List<TensorInfo> tensors = new ArrayList<>();
     tensors.add(tensor("model.embed_tokens.weight", VOCABULARY, width));
     for (int i = 0; i < layers; i++) {
@@ -55,7 +60,7 @@ record RandomLlama(int width, int inner, int layers, DType dtype) {
     tensors.add(tensor("lm_head.weight", VOCABULARY, width));
     CheckpointWriter.Content content =
         new CheckpointWriter.Content(tensors, Map.of(), Optional.of(config()), List.of());
-    SplittableRandom random = new SplittableRandom(1);
+    SplittableRandom random = new SplittableRandom(seed);
     float[] values = new float[PART];
     try (CheckpointWriter writer = CheckpointWriter.create(OutputOptions.to(folder), content)) {
       for (TensorInfo tensor : tensors) {
