@@ -78,25 +78,6 @@ final class Bf16Codec implements FloatCodec {
     }
 
     @Override
-    boolean anyDoubt(int[] bits, int count) {
-      int doubts = 0;
-      for (int i = 0; i < count; i++) {
-        doubts |= doubt(bits[i]);
-      }
-      return doubts < 0;
-    }
-
-    @Override
-    boolean isDoubtful(int bits) {
-      return doubt(bits) < 0;
-    }
-
-    /** Negative half-way between two numbers of the type. */
-    private static int doubt(int bits) {
-      return ((bits & 0xFFFF) ^ 0x8000) - 1;
-    }
-
-    @Override
     short round(double value) {
       return Bf16Codec.round(Rounding.toOdd(value));
     }

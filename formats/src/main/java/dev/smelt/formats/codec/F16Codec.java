@@ -52,9 +52,6 @@ final class F16Codec implements FloatCodec {
     /** 65520, half-way from the largest number of the type to the next power of two. */
     private static final int LIMIT = 0x477F_F000;
 
-    /** 2⁻¹⁴, the smallest number with all digits. */
-    private static final int LEAST_NORMAL = 0x3880_0000;
-
     @Override
     int limit() {
       return LIMIT;
@@ -65,28 +62,6 @@ final class F16Codec implements FloatCodec {
       for (int i = 0; i < count; i++) {
         rounded[i] = Float.floatToFloat16(near[i]);
       }
-    }
-
-    @Override
-    boolean anyDoubt(int[] bits, int count) {
-      int doubts = 0;
-      for (int i = 0; i < count; i++) {
-        doubts |= doubt(bits[i]);
-      }
-      return doubts < 0;
-    }
-
-    @Override
-    boolean isDoubtful(int bits) {
-      return doubt(bits) < 0;
-    }
-
-    /**
-     * Negative half-way between two numbers of the type, and of those with fewer digits, which are
-     * half-way elsewhere.
-     */
-    private static int doubt(int bits) {
-      return (((bits & 0x1FFF) ^ 0x1000) - 1) | ((bits & 0x7FFF_FFFF) - LEAST_NORMAL);
     }
 
     @Override

@@ -5,12 +5,10 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /**
- * Rounds f64 values to a two-byte type by way of f32, a block at a time, in loops that the compiler
- * turns into vector instructions.
- *
- * <p>Rounding twice differs from rounding once only where f32 has just the number half-way between
- * two of the narrow type. Blocks with such elements are looked through, and those with values at
- * the ends of the range are left to the exact way, one by one. For one thread.
+ * Rounds f64 values to a two-byte type, a block at a time, in loops that the compiler turns into
+ * vector instructions: to f32 by {@linkplain Rounding#toOdd rounding to odd} in the bits of the
+ * numbers, and from there to nearest. Blocks with values at the ends of the range are done one by
+ * one. For one thread.
  */
 abstract class Halving {
 
@@ -20,6 +18,15 @@ abstract class Halving {
   private static final int BLOCK = 512;
   private static final int MAGNITUDE = 0x7FFF_FFFF;
 
+  /** The last bit of an f64 that f32 has as well. */
+  private static final long LAST = 1L << 29;
+
+  /** Of f32, as the bits of an f64. */
+  private static final long LEAST_NORMAL = Double.doubleToRawLongBits(Float.MIN_NORMAL);
+
+  private final double[] odd = new double[BLOCK];
+  private final MemorySegment oddBits = MemorySegment.ofArray(odd);
+  private final long[] wide = new long[BLOCK];
   private final float[] near = new float[BLOCK];
   private final MemorySegment nearBits = MemorySegment.ofArray(near);
   private final int[] bits = new int[BLOCK];
@@ -28,17 +35,14 @@ abstract class Halving {
   /** Bits of the smallest f32 that is not rounded to a finite number. */
   abstract int limit();
 
-  /** Rounds each f32, to nearest, ties to even. */
+  /**
+   * Rounds each f32 to nearest, ties to even.
+   *
+   * @param bits those of {@code near}
+   */
   abstract void round(float[] near, int[] bits, int count, short[] rounded);
 
-  // Loops over a block are the types' own: a call for each element would not be vectorised.
-
-  /** Whether rounding any of them twice may differ from rounding it once. */
-  abstract boolean anyDoubt(int[] bits, int count);
-
-  abstract boolean isDoubtful(int bits);
-
-  /** Rounds one value in any case, once. */
+  /** Rounds any value, once. */
   abstract short round(double value);
 
   /** True of what no finite value may become. */
@@ -56,8 +60,20 @@ abstract class Halving {
   }
 
   private int block(double[] values, int at, int count) {
+    MemorySegment.copy(
+        MemorySegment.ofArray(values),
+        ValueLayout.JAVA_LONG,
+        (long) at * Double.BYTES,
+        wide,
+        0,
+        count);
+    if (anyTiny(wide, count)) {
+      return oneByOne(values, at, count);
+    }
+    toOdd(wide, count);
+    MemorySegment.copy(wide, 0, oddBits, ValueLayout.JAVA_LONG, 0, count);
     for (int i = 0; i < count; i++) {
-      near[i] = (float) values[at + i];
+      near[i] = (float) odd[i];
     }
     MemorySegment.copy(nearBits, ValueLayout.JAVA_INT, 0, bits, 0, count);
     int largest = 0;
@@ -68,14 +84,25 @@ abstract class Halving {
       return oneByOne(values, at, count);
     }
     round(near, bits, count, rounded);
-    if (anyDoubt(bits, count)) {
-      for (int i = 0; i < count; i++) {
-        if (near[i] != values[at + i] && isDoubtful(bits[i])) {
-          rounded[i] = round(values[at + i]);
-        }
-      }
-    }
     return -1;
+  }
+
+  /** Whether any is nearer to zero than f32 has all digits, and not zero. */
+  private static boolean anyTiny(long[] bits, int count) {
+    long tiny = 0;
+    for (int i = 0; i < count; i++) {
+      long magnitude = bits[i] & Long.MAX_VALUE;
+      tiny |= (magnitude - LEAST_NORMAL) & -magnitude;
+    }
+    return tiny < 0;
+  }
+
+  /** Cuts off what f32 does not have; where that was anything, the last bit left is set. */
+  private static void toOdd(long[] bits, int count) {
+    for (int i = 0; i < count; i++) {
+      long rest = bits[i] & (LAST - 1);
+      bits[i] = (bits[i] - rest) | ((rest + (LAST - 1)) & LAST);
+    }
   }
 
   private int oneByOne(double[] values, int at, int count) {
