@@ -3,6 +3,8 @@ package dev.smelt.merge;
 import dev.smelt.merge.arc.SlerpMerge;
 import dev.smelt.merge.mean.FisherMerge;
 import dev.smelt.merge.mean.LinearMerge;
+import dev.smelt.merge.mean.NearswapMerge;
+import dev.smelt.merge.mean.PassthroughMerge;
 import dev.smelt.merge.mean.RegMeanMerge;
 import dev.smelt.merge.mean.TaskArithmeticMerge;
 import dev.smelt.merge.method.MethodDescription;
@@ -20,7 +22,9 @@ public final class MergeMethods {
         RegMeanMerge.DESCRIPTION,
         LinearMerge.DESCRIPTION,
         SlerpMerge.DESCRIPTION,
-        TaskArithmeticMerge.DESCRIPTION);
+        TaskArithmeticMerge.DESCRIPTION,
+        NearswapMerge.DESCRIPTION,
+        PassthroughMerge.DESCRIPTION);
   }
 
   /** The method of this name. */
