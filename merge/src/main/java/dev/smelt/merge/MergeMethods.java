@@ -1,5 +1,9 @@
 package dev.smelt.merge;
 
+import dev.smelt.merge.arc.KarcherMerge;
+import dev.smelt.merge.arc.ModelStockMerge;
+import dev.smelt.merge.arc.MultislerpMerge;
+import dev.smelt.merge.arc.NuslerpMerge;
 import dev.smelt.merge.arc.SlerpMerge;
 import dev.smelt.merge.mean.FisherMerge;
 import dev.smelt.merge.mean.LinearMerge;
@@ -22,6 +26,10 @@ public final class MergeMethods {
         RegMeanMerge.DESCRIPTION,
         LinearMerge.DESCRIPTION,
         SlerpMerge.DESCRIPTION,
+        NuslerpMerge.DESCRIPTION,
+        MultislerpMerge.DESCRIPTION,
+        KarcherMerge.DESCRIPTION,
+        ModelStockMerge.DESCRIPTION,
         TaskArithmeticMerge.DESCRIPTION,
         NearswapMerge.DESCRIPTION,
         PassthroughMerge.DESCRIPTION);

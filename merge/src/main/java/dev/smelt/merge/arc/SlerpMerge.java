@@ -8,6 +8,7 @@ import dev.smelt.merge.method.Range;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * Spherical linear interpolation of two models, each tensor as one vector:
@@ -52,25 +53,12 @@ public record SlerpMerge(double t) implements MergeMethod {
     parameters.put("method", DESCRIPTION.name());
     parameters.put("t", t);
     ChunkKernel straight = Combination.mean(List.of(1 - t, t), 2);
-    return new Prepared(
-        new Arithmetic.OfTensors(
-            tensor -> {
-              double cosine = Cosine.of(tensor.theta().get(0), tensor.theta().get(1));
-              // At either end it is that model, signs of zeros included.
-              boolean onArc = Math.abs(cosine) <= PARALLEL && t > 0 && t < 1;
-              return onArc ? arc(Math.acos(cosine)) : straight;
-            }),
-        parameters);
+    ArcSurvey survey = new ArcSurvey(Vectors.WHOLE, false, this::mix, straight);
+    return new Prepared(new Arithmetic.OfTensors(survey), parameters);
   }
 
-  private ChunkKernel arc(double angle) {
-    double first = Math.sin((1 - t) * angle) / Math.sin(angle);
-    double second = Math.sin(t * angle) / Math.sin(angle);
-    return (chunk, merged) -> {
-      double[][] theta = chunk.theta();
-      for (int k = 0; k < chunk.count(); k++) {
-        merged[k] = first * theta[0][k] + second * theta[1][k];
-      }
-    };
+  private Optional<double[]> mix(Angles angles) {
+    boolean isFlat = angles.zeros() > 0 || Math.abs(angles.cosines()[0][1]) > PARALLEL;
+    return isFlat ? Optional.empty() : Arc.mix(Math.acos(angles.cosines()[0][1]), t);
   }
 }
