@@ -5,6 +5,7 @@ import dev.smelt.merge.arc.ModelStockMerge;
 import dev.smelt.merge.arc.MultislerpMerge;
 import dev.smelt.merge.arc.NuslerpMerge;
 import dev.smelt.merge.arc.SlerpMerge;
+import dev.smelt.merge.fusion.ArceeFusionMerge;
 import dev.smelt.merge.mean.FisherMerge;
 import dev.smelt.merge.mean.LinearMerge;
 import dev.smelt.merge.mean.NearswapMerge;
@@ -32,6 +33,7 @@ public final class MergeMethods {
         ModelStockMerge.DESCRIPTION,
         TaskArithmeticMerge.DESCRIPTION,
         NearswapMerge.DESCRIPTION,
+        ArceeFusionMerge.DESCRIPTION,
         PassthroughMerge.DESCRIPTION);
   }
 
