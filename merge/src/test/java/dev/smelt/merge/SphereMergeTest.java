@@ -37,6 +37,10 @@ class SphereMergeTest {
   @SuppressWarnings("ArrayRecordComponent") // Never compared.
   private record Outcome(double[][] theta, double[] merged) {
 
+    private void assertEquals(double[] expected) {
+      assertThat(merged).containsExactly(expected);
+    }
+
     private void assertIs(double[] expected) {
       assertThat(merged).containsExactly(expected, within(1e-14 * Vector.norm(expected)));
     }
@@ -297,6 +301,36 @@ class SphereMergeTest {
         .assertIs(new double[] {side, side});
     merge(new KarcherMerge(10, 1e-5), vectors(zero, a)).assertIs(new double[] {1.5, 0});
     merge(new KarcherMerge(10, 1e-5), vectors(zero, zero)).assertIs(zero);
+  }
+
+  /** θ₁ + θ₂ over 2cos(Ω/2), Ω = π − arctan 0.1, though its terms are beyond f64. */
+  @Test
+  void sumsThatOnlyPassTheRangeAreFinite() {
+    double large = 1.7e308;
+    double[] found =
+        merge(
+                new NuslerpMerge(List.of(1.0, 1.0), true, false, false),
+                vectors(new double[] {large, 0}, new double[] {-large, large / 10}))
+            .merged();
+    double expected = large / 20 / Math.sin(Math.atan(0.1) / 2);
+    assertThat(found).containsExactly(new double[] {0, expected}, within(1e-12 * large));
+    double[] changes =
+        merge(
+                new NuslerpMerge(List.of(1.0, 1.0), true, false, true),
+                vectors(
+                    new double[] {0, 0},
+                    new double[] {large, 0},
+                    new double[] {-large, large / 10}))
+            .merged();
+    assertThat(changes).containsExactly(found);
+  }
+
+  @Test
+  void modelsWithoutWeightAreNotLookedAt() {
+    double[] a = {0.1, 0.7, 1e-9};
+    double[] b = {5, -3, 1};
+    merge(new MultislerpMerge(List.of(0.3, 0.0, 0.4), true, 1e-8, false), vectors(a, b, a))
+        .assertEquals(a);
   }
 
   @Test

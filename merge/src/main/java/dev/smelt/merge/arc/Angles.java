@@ -1,5 +1,6 @@
 package dev.smelt.merge.arc;
 
+import java.util.Arrays;
 import java.util.stream.IntStream;
 
 /**
@@ -15,8 +16,8 @@ record Angles(double[] lengths, double[][] cosines) {
   /** Nearer to ±1 a cosine says nothing of the angle but that there is none, or a straight one. */
   private static final double STRAIGHT = 1e-12;
 
-  /** Shorter than this, a sum of directions says nothing of its own: its square is rounding. */
-  static final double LEAST_NORM = 1e-6;
+  /** In shares of the weights; a shorter sum of directions says nothing: its square is rounding. */
+  private static final double LEAST_NORM = 1e-6;
 
   int count() {
     return lengths.length;
@@ -41,11 +42,16 @@ record Angles(double[] lengths, double[][] cosines) {
     return (int) IntStream.range(0, count()).filter(this::isZero).count();
   }
 
-  /** Whether all of them that are not zero have one direction, or all are zero. */
-  boolean isParallel() {
+  /**
+   * Whether all of them that are not zero have one direction, or all are zero.
+   *
+   * @param w those of weight 0 are not asked
+   */
+  boolean isParallel(double[] w) {
     for (int i = 0; i < count(); i++) {
       for (int j = 0; j < i; j++) {
-        if (!isZero(i) && !isZero(j) && cosines[i][j] <= 1 - STRAIGHT) {
+        boolean asked = w[i] != 0 && w[j] != 0 && !isZero(i) && !isZero(j);
+        if (asked && cosines[i][j] <= 1 - STRAIGHT) {
           return false;
         }
       }
@@ -79,6 +85,11 @@ record Angles(double[] lengths, double[][] cosines) {
       sum += w[i] * lengths[i];
     }
     return sum;
+  }
+
+  /** Whether Σ wᵢuᵢ is of no length, as far as can be told, and so of no direction. */
+  boolean cancel(double[] w) {
+    return norm(w) < LEAST_NORM * Arrays.stream(w).map(Math::abs).sum();
   }
 
   /** Coefficients of the vectors for r·Σ aᵢuᵢ. */

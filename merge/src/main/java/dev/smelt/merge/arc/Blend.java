@@ -18,6 +18,7 @@ final class Blend implements ChunkKernel {
   private final boolean onBase;
   private final double[][] coefficients;
   private final BitSet mixed;
+  private final boolean allMixed;
   private final ChunkKernel otherwise;
 
   /**
@@ -31,12 +32,13 @@ final class Blend implements ChunkKernel {
     this.onBase = onBase;
     this.coefficients = coefficients;
     this.mixed = mixed;
+    this.allMixed = mixed.cardinality() == layout.count();
     this.otherwise = otherwise;
   }
 
   @Override
   public void merge(Chunk chunk, double[] merged) {
-    if (mixed.nextClearBit(0) < layout.count()) {
+    if (!allMixed) {
       otherwise.merge(chunk, merged);
     }
     for (int k = 0; k < chunk.count(); ) {

@@ -73,7 +73,7 @@ public record KarcherMerge(long maxIterations, double tolerance) implements Merg
     double[] m = new double[k];
     Arrays.fill(m, 1.0 / k);
     double length = angles.length(m);
-    if (angles.isParallel() || angles.norm(m) < Angles.LEAST_NORM) {
+    if (angles.isParallel(m) || angles.cancel(m)) {
       return Optional.empty();
     }
     normalize(angles, m);

@@ -74,10 +74,12 @@ public record ModelStockMerge(boolean filterWise) implements MergeMethod {
 
   /** None where all changed the same way: t = 1. */
   private static Optional<double[]> mix(Angles angles) {
-    if (angles.isParallel() && angles.zeros() == 0) {
+    int n = angles.count();
+    double[] coefficients = new double[n];
+    Arrays.fill(coefficients, 1.0 / n);
+    if (angles.isParallel(coefficients) && angles.zeros() == 0) {
       return Optional.empty();
     }
-    int n = angles.count();
     double sum = 0;
     for (int j = 0; j < n; j++) {
       for (int i = 0; i < j; i++) {
@@ -86,7 +88,6 @@ public record ModelStockMerge(boolean filterWise) implements MergeMethod {
     }
     double pairs = n * (n - 1.0) / 2;
     double c = Math.max(0, sum / pairs);
-    double[] coefficients = new double[n];
     Arrays.fill(coefficients, c / (1 + (n - 1) * c));
     return Optional.of(coefficients);
   }

@@ -26,7 +26,7 @@ import java.util.Optional;
  *
  * <p>Where ‖m‖ is below ε, all δᵢ are parallel, or all are zero, θ* = θ₀ + Σ wᵢδᵢ; mergekit refuses
  * more than two models then. It also adds ε to every ‖δᵢ‖, which shortens small tensors. Rounding
- * makes ε less than 1e-6 mean that much.
+ * makes ε less than 1e-6 Σ|wᵢ| mean that much.
  *
  * @param weights w, one per model
  * @param normalize scale them to sum to one
@@ -105,14 +105,10 @@ public record MultislerpMerge(List<Double> weights, boolean normalize, double ep
   }
 
   private Optional<double[]> mix(Angles angles) {
-    if (weights.stream().filter(weight -> weight != 0).count() == 1) {
-      // That model itself, and not by way of differences.
-      return Optional.empty();
-    }
     double scale = normalize ? total(weights).doubleValue() : 1;
     double[] w = weights.stream().mapToDouble(weight -> weight / scale).toArray();
     double norm = angles.norm(w);
-    return angles.isParallel() || norm < Math.max(eps, Angles.LEAST_NORM)
+    return angles.isParallel(w) || angles.cancel(w) || norm < eps
         ? Optional.empty()
         : Optional.of(angles.ofVectors(w, angles.length(w) / norm));
   }

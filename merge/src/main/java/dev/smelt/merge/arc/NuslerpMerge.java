@@ -50,12 +50,15 @@ public record NuslerpMerge(List<Double> weights, boolean flatten, boolean rowWis
               MethodDescription.Data.NONE),
           List.of(
               Parameter.weight(Range.FINITE, "w of each model"),
-              Parameter.flag("nuslerp_flatten", true, "take each tensor as one vector"),
+              Parameter.flag(
+                  "nuslerp_flatten",
+                  true,
+                  "each tensor is one vector, and not its rows or columns"),
               Parameter.flag(
                   "nuslerp_row_wise",
                   false,
-                  "if not: vectors along the first axis, one for each input of a matrix [out, in],"
-                      + " in place of one for each output")),
+                  "vectors are the columns of a matrix as it is stored, and not its rows;"
+                      + " without nuslerp_flatten")),
           NuslerpMerge::of);
 
   public NuslerpMerge {
