@@ -55,7 +55,7 @@ class ArcIdentityTest {
         Stream.of(false, true)
             .flatMap(
                 onBase ->
-                    Stream.of(List.of(1.0, 1.0), List.of(0.3, 0.7), List.of(0.0, 2.0))
+                    Stream.of(List.of(0.3, 0.7), List.of(0.0, 2.0))
                         .flatMap(
                             weights ->
                                 Stream.of(
@@ -77,37 +77,45 @@ class ArcIdentityTest {
                                         onBase)))));
   }
 
+  private static Stream<Case> casesOnBase() {
+    return cases().filter(Case::onBase);
+  }
+
   private static byte[] bytes(Checkpoint checkpoint, String name) {
     return checkpoint.tensor(name).segment().toArray(ValueLayout.JAVA_BYTE);
+  }
+
+  /** One of each type, named after it. */
+  private static TestTensor[] ofTypes(long seed, DType... dtypes) {
+    return Arrays.stream(dtypes)
+        .map(dtype -> random(dtype.label(), dtype, seed, 19, 31))
+        .toArray(TestTensor[]::new);
+  }
+
+  private static void assertHolds(Checkpoint merged, TestTensor... expected) {
+    CheckpointAssertions.assertHolds(merged, List.of(expected));
   }
 
   @ParameterizedTest
   @MethodSource("cases")
   void aModelMergedWithItselfIsThatModel(Case one) {
-    for (DType dtype : List.of(DType.F64, DType.F32, DType.F16, DType.BF16, DType.F8_E4M3)) {
-      TestTensor tensor = random("w", dtype, 3, 19, 31);
-      try (Scenario scenario = new Scenario(folder)) {
-        if (one.onBase()) {
-          scenario.model(tensor);
-        }
-        scenario.model(tensor).model(tensor);
-        assertThat(bytes(scenario.run(one.method()), "w")).isEqualTo(tensor.bytes());
+    TestTensor[] model = ofTypes(3, DType.F64, DType.F32, DType.F16, DType.BF16, DType.F8_E4M3);
+    try (Scenario scenario = new Scenario(folder)) {
+      if (one.onBase()) {
+        scenario.model(model);
       }
+      scenario.model(model).model(model);
+      assertHolds(scenario.run(one.method()), model);
     }
   }
 
   @ParameterizedTest
-  @MethodSource("cases")
+  @MethodSource("casesOnBase")
   void equalModelsOnAnotherBaseAreThatModel(Case one) {
-    if (!one.onBase()) {
-      return;
-    }
-    for (DType dtype : List.of(DType.F32, DType.BF16)) {
-      TestTensor tensor = random("w", dtype, 3, 19, 31);
-      try (Scenario scenario = new Scenario(folder)) {
-        scenario.model(random("w", dtype, 4, 19, 31)).model(tensor).model(tensor);
-        assertThat(bytes(scenario.run(one.method()), "w")).isEqualTo(tensor.bytes());
-      }
+    TestTensor[] model = ofTypes(3, DType.F32, DType.BF16);
+    try (Scenario scenario = new Scenario(folder)) {
+      scenario.model(ofTypes(4, DType.F32, DType.BF16)).model(model).model(model);
+      assertHolds(scenario.run(one.method()), model);
     }
   }
 
@@ -151,21 +159,18 @@ class ArcIdentityTest {
   @ParameterizedTest
   @MethodSource("cases")
   void theOrderOfModelsDoesNotMatter(Case one) {
-    for (DType dtype : List.of(DType.F32, DType.F16, DType.BF16)) {
-      TestTensor base = random("w", dtype, 5, 19, 31);
-      TestTensor a = random("w", dtype, 6, 19, 31);
-      TestTensor b = random("w", dtype, 7, 19, 31);
-      try (Scenario there = new Scenario(folder);
-          Scenario back = new Scenario(folder)) {
-        if (one.onBase()) {
-          there.model(base);
-          back.model(base);
-        }
-        there.model(a).model(b);
-        back.model(b).model(a);
-        assertThat(bytes(there.run(one.method()), "w"))
-            .isEqualTo(bytes(back.run(one.turned()), "w"));
+    TestTensor[] base = ofTypes(5, DType.F32, DType.F16, DType.BF16);
+    TestTensor[] a = ofTypes(6, DType.F32, DType.F16, DType.BF16);
+    TestTensor[] b = ofTypes(7, DType.F32, DType.F16, DType.BF16);
+    try (Scenario there = new Scenario(folder);
+        Scenario back = new Scenario(folder)) {
+      if (one.onBase()) {
+        there.model(base);
+        back.model(base);
       }
+      there.model(a).model(b);
+      back.model(b).model(a);
+      CheckpointAssertions.assertSameTensors(there.run(one.method()), back.run(one.turned()));
     }
   }
 
@@ -213,11 +218,8 @@ class ArcIdentityTest {
   }
 
   @ParameterizedTest
-  @MethodSource("cases")
+  @MethodSource("casesOnBase")
   void whatNobodyChangedStays(Case one) {
-    if (!one.onBase()) {
-      return;
-    }
     try (Scenario scenario = new Scenario(folder)) {
       scenario
           .model(f32("w", Shape.of(2, 3), -0f, 0.1f, 2.8e-45f, 0.7f, 1e30f, -0f))
