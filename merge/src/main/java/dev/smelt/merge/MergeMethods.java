@@ -13,8 +13,11 @@ import dev.smelt.merge.mean.PassthroughMerge;
 import dev.smelt.merge.mean.RegMeanMerge;
 import dev.smelt.merge.mean.TaskArithmeticMerge;
 import dev.smelt.merge.method.MethodDescription;
+import dev.smelt.merge.sparse.SceMerge;
+import dev.smelt.merge.sparse.SparseMerge;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /** The methods there are. */
 public final class MergeMethods {
@@ -22,19 +25,25 @@ public final class MergeMethods {
   private MergeMethods() {}
 
   public static List<MethodDescription> all() {
-    return List.of(
-        FisherMerge.DESCRIPTION,
-        RegMeanMerge.DESCRIPTION,
-        LinearMerge.DESCRIPTION,
-        SlerpMerge.DESCRIPTION,
-        NuslerpMerge.DESCRIPTION,
-        MultislerpMerge.DESCRIPTION,
-        KarcherMerge.DESCRIPTION,
-        ModelStockMerge.DESCRIPTION,
-        TaskArithmeticMerge.DESCRIPTION,
-        NearswapMerge.DESCRIPTION,
-        ArceeFusionMerge.DESCRIPTION,
-        PassthroughMerge.DESCRIPTION);
+    return Stream.of(
+            List.of(
+                FisherMerge.DESCRIPTION,
+                RegMeanMerge.DESCRIPTION,
+                LinearMerge.DESCRIPTION,
+                SlerpMerge.DESCRIPTION,
+                NuslerpMerge.DESCRIPTION,
+                MultislerpMerge.DESCRIPTION,
+                KarcherMerge.DESCRIPTION,
+                TaskArithmeticMerge.DESCRIPTION),
+            SparseMerge.descriptions(),
+            List.of(
+                SceMerge.DESCRIPTION,
+                ModelStockMerge.DESCRIPTION,
+                NearswapMerge.DESCRIPTION,
+                ArceeFusionMerge.DESCRIPTION,
+                PassthroughMerge.DESCRIPTION))
+        .flatMap(List::stream)
+        .toList();
   }
 
   /** The method of this name. */
