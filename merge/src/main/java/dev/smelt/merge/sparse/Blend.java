@@ -16,15 +16,22 @@ import java.util.Arrays;
  * @param agree whether only those models count whose change has the sign of Σ vᵢfᵢ(θᵢ − θ₀); a sum
  *     of 0 counts as positive
  * @param divisor d
+ * @param exact whether factors are 0 or 1, and products of coefficients with values are not rounded
  */
-record Blend(Coefficients coefficients, boolean agree, Divisor divisor, Thinner thinner)
+record Blend(
+    Coefficients coefficients, boolean agree, Divisor divisor, boolean exact, Thinner thinner)
     implements ChunkKernel {
 
   /** Elements at a time, so that what is needed beside the tensors stays in the L1 cache. */
   private static final int BLOCK = 512;
 
+  private static final long ONE = Double.doubleToRawLongBits(1);
+  private static final long SIGN = Long.MIN_VALUE;
   private static final long INFINITY = Double.doubleToRawLongBits(Double.POSITIVE_INFINITY);
   private static final long MINUS_INFINITY = Double.doubleToRawLongBits(Double.NEGATIVE_INFINITY);
+
+  /** Added to the bits of a positive number it reaches the sign bit where that is not finite. */
+  private static final long ONE_EXPONENT = 1L << 52;
 
   /** What sums are divided by. */
   enum Divisor {
@@ -50,6 +57,8 @@ record Blend(Coefficients coefficients, boolean agree, Divisor divisor, Thinner 
     private final double[][] factors = new double[models][BLOCK];
     private final double[][] shares = new double[models][BLOCK];
     private final double[] elected = new double[BLOCK];
+    private final double[] sign = new double[BLOCK];
+    private final double[] counts = new double[BLOCK];
     private final double[] sum = new double[BLOCK];
     private final double[] ofChanges = new double[BLOCK];
     private final double[] ofWeights = new double[BLOCK];
@@ -62,31 +71,39 @@ record Blend(Coefficients coefficients, boolean agree, Divisor divisor, Thinner 
       Arrays.fill(elected, 0);
       Arrays.fill(sum, 0);
       Arrays.fill(ofChanges, 0);
-      Arrays.fill(ofWeights, divisor == Divisor.COUNTED ? 0 : divisor());
+      Arrays.fill(ofWeights, divisor == Divisor.COUNTED ? 0 : constant());
       Arrays.fill(least, Double.POSITIVE_INFINITY);
       Arrays.fill(most, Double.NEGATIVE_INFINITY);
       for (int i = 0; i < models; i++) {
-        elect(coefficients.vote()[i], factors[i], base, chunk.theta()[i + 1], at, count, shares[i]);
+        double vote = coefficients.vote()[i];
+        elect(vote, factors[i], base, chunk.theta()[i + 1], at, count, shares[i]);
       }
       if (agree) {
-        for (double[] share : shares) {
-          compare(share, count);
-        }
-      } else {
-        for (double[] share : shares) {
-          present(share, count);
-        }
+        sign(count);
       }
       for (int i = 0; i < models; i++) {
+        count(shares[i], count);
         add(i, chunk.theta()[i + 1], at, count);
+        if (!exact) {
+          widen(chunk.theta()[i + 1], at, count);
+        }
       }
-      finish(chunk, at, count, merged);
+      boolean regular = divide(base, at, count, merged);
+      if (!exact) {
+        settle(base, at, count, merged);
+      }
+      if (!regular) {
+        for (int k = 0; k < count; k++) {
+          if (irregular(merged[at + k], elected[k]) < 0) {
+            merged[at + k] = element(chunk, at + k, k);
+          }
+        }
+      }
     }
 
-    private double divisor() {
-      return divisor == Divisor.ONE
-          ? coefficients.one()
-          : Arrays.stream(coefficients.weight()).sum();
+    private double constant() {
+      double all = Arrays.stream(coefficients.weight()).sum();
+      return divisor == Divisor.ONE || all == 0 ? coefficients.one() : all;
     }
 
     // Loops of their own and without branches, so that the compiler turns them into vector
@@ -99,80 +116,113 @@ record Blend(Coefficients coefficients, boolean agree, Divisor divisor, Thinner 
         double[] theta,
         int at,
         int count,
-        double[] share) {
+        double[] of) {
       for (int k = 0; k < count; k++) {
         double change = vote * factor[k] * (theta[at + k] - base[at + k]);
-        share[k] = change;
+        of[k] = change;
         elected[k] += change;
       }
     }
 
-    /** Makes shares positive where they have the elected sign, elsewhere not. */
-    private void compare(double[] share, int count) {
+    /** 1 or −1. */
+    private void sign(int count) {
       for (int k = 0; k < count; k++) {
         // Adding 0 turns −0 into 0.
-        share[k] *= Math.copySign(1.0, elected[k] + 0.0);
+        long bits = Double.doubleToRawLongBits(elected[k] + 0.0) & SIGN;
+        sign[k] = Double.longBitsToDouble(ONE | bits);
       }
     }
 
-    private void present(double[] share, int count) {
-      for (int k = 0; k < count; k++) {
-        share[k] = Math.abs(share[k]);
+    /** 1 where a model counts, else 0. */
+    private void count(double[] share, int count) {
+      if (agree) {
+        for (int k = 0; k < count; k++) {
+          long agrees = Double.doubleToRawLongBits(0.0 - share[k] * sign[k]) >> (Long.SIZE - 1);
+          counts[k] = Double.longBitsToDouble(ONE & agrees);
+        }
+      } else {
+        for (int k = 0; k < count; k++) {
+          long changes = Double.doubleToRawLongBits(0.0 - Math.abs(share[k])) >> (Long.SIZE - 1);
+          counts[k] = Double.longBitsToDouble(ONE & changes);
+        }
       }
-    }
-
-    /** 1 of positive numbers, 0 of negative ones and zeros. */
-    private static double counts(double share) {
-      return Double.doubleToRawLongBits(0 - share) >>> (Long.SIZE - 1);
     }
 
     private void add(int i, double[] theta, int at, int count) {
-      double[] share = shares[i];
       double[] factor = factors[i];
       double change = coefficients.change()[i];
       for (int k = 0; k < count; k++) {
-        double of = change * factor[k] * counts(share[k]);
+        double of = change * factor[k] * counts[k];
         sum[k] += of * theta[at + k];
         ofChanges[k] += of;
       }
       if (divisor == Divisor.COUNTED) {
         double weight = coefficients.weight()[i];
         for (int k = 0; k < count; k++) {
-          ofWeights[k] += weight * counts(share[k]);
+          ofWeights[k] += weight * counts[k];
         }
       }
+    }
+
+    private void widen(double[] theta, int at, int count) {
       for (int k = 0; k < count; k++) {
-        long mask = Double.doubleToRawLongBits(0 - share[k]) >> (Long.SIZE - 1);
+        // The second bit of 1 is set, that of 0 is not.
+        long mask = Double.doubleToRawLongBits(counts[k]) << 2 >> (Long.SIZE - 1);
         long value = Double.doubleToRawLongBits(theta[at + k]) & mask;
         least[k] = Math.min(least[k], Double.longBitsToDouble(value | (INFINITY & ~mask)));
         most[k] = Math.max(most[k], Double.longBitsToDouble(value | (MINUS_INFINITY & ~mask)));
       }
     }
 
-    private void finish(Chunk chunk, int at, int count, double[] merged) {
-      double[] base = chunk.theta()[0];
+    /** Whether all results are regular. */
+    private boolean divide(double[] base, int at, int count, double[] merged) {
+      if (divisor == Divisor.COUNTED) {
+        double one = coefficients.one();
+        for (int k = 0; k < count; k++) {
+          long zero = (Double.doubleToRawLongBits(Math.abs(ofWeights[k])) - 1) >> (Long.SIZE - 1);
+          ofWeights[k] += one * Double.longBitsToDouble(ONE & zero);
+        }
+      }
       for (int k = 0; k < count; k++) {
-        double by = ofWeights[k] == 0 ? coefficients.one() : ofWeights[k];
-        double value = (sum[k] + (by - ofChanges[k]) * base[at + k]) / by;
-        // False of NaN too.
-        boolean regular = Math.abs(value) + Math.abs(elected[k]) <= Double.MAX_VALUE;
-        if (!regular) {
-          merged[at + k] = wide(chunk, at + k, k);
-        } else if (least[k] > most[k]) {
-          merged[at + k] = base[at + k];
-        } else {
-          boolean agreed = least[k] == most[k] && ofChanges[k] == by;
-          merged[at + k] = agreed ? least[k] : value;
+        double by = ofWeights[k];
+        merged[at + k] = (sum[k] + (by - ofChanges[k]) * base[at + k]) / by;
+      }
+      long all = 0;
+      for (int k = 0; k < count; k++) {
+        all |= irregular(merged[at + k], elected[k]);
+      }
+      return all >= 0;
+    }
+
+    /** Where rounding may have moved what is one value by definition. */
+    private void settle(double[] base, int at, int count, double[] merged) {
+      for (int k = 0; k < count; k++) {
+        if (irregular(merged[at + k], elected[k]) >= 0) {
+          if (least[k] > most[k]) {
+            merged[at + k] = base[at + k];
+          } else if (least[k] == most[k] && ofChanges[k] == ofWeights[k]) {
+            merged[at + k] = least[k];
+          }
         }
       }
     }
 
-    private double wide(Chunk chunk, int at, int k) {
+    private double element(Chunk chunk, int at, int k) {
       double[] theta = new double[models];
       double[] factor = new double[models];
       Arrays.setAll(theta, i -> chunk.theta()[i + 1][at]);
       Arrays.setAll(factor, i -> factors[i][k]);
       return new Element(Blend.this, chunk.theta()[0][at], theta, factor).value();
     }
+  }
+
+  /**
+   * Negative where a value is 0, whose sign sums do not keep, or where it or a sum is not finite.
+   */
+  private static long irregular(double value, double elected) {
+    long bits = Double.doubleToRawLongBits(Math.abs(value));
+    return (bits - 1)
+        | (bits + ONE_EXPONENT)
+        | (Double.doubleToRawLongBits(Math.abs(elected)) + ONE_EXPONENT);
   }
 }

@@ -1,10 +1,14 @@
 package dev.smelt.merge.sparse;
 
+import dev.smelt.formats.DType;
+import dev.smelt.formats.TensorView;
+import dev.smelt.merge.method.Operand;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.DoubleStream;
 
 /**
  * What changes are multiplied and divided by, all scaled alike so that they are whole numbers where
@@ -26,6 +30,12 @@ record Coefficients(double[] change, double[] vote, double[] weight, double one)
    * Decimals further from the point make numbers that are not small whatever they are scaled by.
    */
   private static final int MAX_DECIMALS = 20;
+
+  /** Of significands: of doubles, of floats, and at most of narrower types. */
+  private static final int DOUBLE_BITS = 53;
+
+  private static final int FLOAT_BITS = 24;
+  private static final int HALF_BITS = 11;
 
   /**
    * @param shares p, by which the changes of each model are divided, not 0
@@ -52,6 +62,31 @@ record Coefficients(double[] change, double[] vote, double[] weight, double one)
     }
     plain[2 * weights.size()] = 1;
     return split(plain, lambda);
+  }
+
+  /** Whether products of the coefficients, and of sums of them, with values of a type are exact. */
+  boolean exactFor(List<Operand> models) {
+    double total = one;
+    for (int i = 0; i < change.length; i++) {
+      total += Math.abs(change[i]) + Math.abs(weight[i]);
+    }
+    double room = Math.scalb(1.0, DOUBLE_BITS - bits(models));
+    boolean whole =
+        DoubleStream.concat(Arrays.stream(change), Arrays.stream(weight))
+            .allMatch(value -> value == Math.rint(value));
+    return whole && total <= room;
+  }
+
+  /** Of the significands that values may have. */
+  private static int bits(List<Operand> models) {
+    return models.stream().mapToInt(model -> bits(model.view())).max().orElse(0);
+  }
+
+  private static int bits(TensorView view) {
+    if (!view.dtype().isFloat() || view.dtype() == DType.F64) {
+      return DOUBLE_BITS;
+    }
+    return view.dtype().bits() == Float.SIZE ? FLOAT_BITS : HALF_BITS;
   }
 
   private static boolean near(double value) {

@@ -71,7 +71,8 @@ public record SceMerge(double selectTopk) implements MergeMethod {
     double[] weights = weights(tensor, selected);
     double[] votes = new double[models.size()];
     Arrays.fill(votes, 1);
-    return new Blend(new Coefficients(weights, votes, weights, 1), true, Divisor.COUNTED, selected);
+    return new Blend(
+        new Coefficients(weights, votes, weights, 1), true, Divisor.COUNTED, false, selected);
   }
 
   /** The power of two of the largest value; refuses what is not finite. */

@@ -155,7 +155,18 @@ public record SparseMerge(
     Divisor divisor = normalize ? (kind.agree() ? Divisor.COUNTED : Divisor.ALL) : Divisor.ONE;
     Coefficients coefficients = Coefficients.of(of(Part::weight), of(this::divisor), scale);
     return new Arithmetic.OfTensors(
-        tensor -> new Blend(coefficients, kind.agree(), divisor, thinner(tensor)));
+        tensor ->
+            new Blend(
+                coefficients,
+                kind.agree(),
+                divisor,
+                keepsWhole() && coefficients.exactFor(tensor.theta()),
+                thinner(tensor)));
+  }
+
+  /** Whether what is kept of an element is all of it, but for {@link #divisor}. */
+  private boolean keepsWhole() {
+    return !rescale || kind.thinning() == Thinning.RANDOM;
   }
 
   /** By which all is divided that is kept of a model. */
