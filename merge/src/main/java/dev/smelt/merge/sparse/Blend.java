@@ -102,7 +102,11 @@ record Blend(
     }
 
     private double constant() {
-      double all = Arrays.stream(coefficients.weight()).sum();
+      // One after the other, as where they are counted, so that all of them make the same number.
+      double all = 0;
+      for (double weight : coefficients.weight()) {
+        all += weight;
+      }
       return divisor == Divisor.ONE || all == 0 ? coefficients.one() : all;
     }
 

@@ -68,7 +68,7 @@ record Element(Blend blend, double base, double[] theta, double[] factor) {
       unit = Math.max(unit, Math.abs(one));
     }
     double elected = 0;
-    for (int i = 0; i < theta.length; i++) {
+    for (int i = 0; i < theta.length && unit > 0; i++) {
       double change = Math.scalb(theta[i], -ROOM) - Math.scalb(base, -ROOM);
       elected += vote[i] / unit * factor[i] * change;
     }

@@ -147,8 +147,10 @@ public record SparseMerge(
   private Arithmetic arithmetic(Context context) {
     List<Part> some = parts.stream().filter(part -> part.weight() != 0).toList();
     boolean whole = some.stream().allMatch(part -> part.density() == 1);
-    if (whole && (!kind.agree() || some.size() == 1)) {
-      return new TaskArithmeticMerge(of(Part::weight), scale, normalize)
+    boolean contested = kind.agree() && some.size() > 1;
+    if (scale == 0 || (whole && !contested)) {
+      boolean divided = normalize && total(parts).signum() != 0;
+      return new TaskArithmeticMerge(of(Part::weight), scale, divided)
           .prepare(context)
           .arithmetic();
     }
