@@ -1,5 +1,8 @@
 package dev.smelt.merge;
 
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.fail;
+
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.stream.IntStream;
@@ -8,6 +11,17 @@ import java.util.stream.IntStream;
 final class Thinned {
 
   private Thinned() {}
+
+  /** As close as this share of the largest number. */
+  static void assertClose(double[] found, double[] expected, double share) {
+    double largest = Arrays.stream(expected).map(Math::abs).max().orElse(0);
+    assertThat(found).hasSameSizeAs(expected);
+    for (int k = 0; k < found.length; k++) {
+      if (!(Math.abs(found[k] - expected[k]) <= share * largest)) {
+        fail("element " + k + ": expected " + expected[k] + ", found " + found[k]);
+      }
+    }
+  }
 
   static double[] change(double[] base, double[] model) {
     double[] change = new double[base.length];
