@@ -212,11 +212,19 @@ record Blend(
     }
 
     private double element(Chunk chunk, int at, int k) {
+      double base = chunk.theta()[0][at];
       double[] theta = new double[models];
       double[] factor = new double[models];
-      Arrays.setAll(theta, i -> chunk.theta()[i + 1][at]);
+      boolean changed = false;
+      for (int i = 0; i < models; i++) {
+        theta[i] = chunk.theta()[i + 1][at];
+        changed |= theta[i] != base;
+      }
+      if (!changed) {
+        return base;
+      }
       Arrays.setAll(factor, i -> factors[i][k]);
-      return new Element(Blend.this, chunk.theta()[0][at], theta, factor).value();
+      return new Element(Blend.this, base, theta, factor).value();
     }
   }
 
