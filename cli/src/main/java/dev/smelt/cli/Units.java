@@ -2,7 +2,6 @@ package dev.smelt.cli;
 
 import dev.smelt.formats.DType;
 import dev.smelt.formats.UsageException;
-import java.util.Arrays;
 import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Matcher;
@@ -60,11 +59,7 @@ public final class Units {
 
   /** Likewise; empty when it names no float type. */
   public static Optional<DType> floatType(String text) {
-    return Arrays.stream(DType.values())
-        .filter(DType::isFloat)
-        .filter(
-            type -> type.label().equalsIgnoreCase(text) || type.torchName().equalsIgnoreCase(text))
-        .findFirst();
+    return DType.ofFloatName(text);
   }
 
   /** Whether it names integers of 8 bits. */

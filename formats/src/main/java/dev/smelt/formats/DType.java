@@ -66,6 +66,14 @@ public enum DType {
     return Optional.ofNullable(BY_LABEL.get(label));
   }
 
+  /** The floating-point type that a person may call so: "bf16", "F32", "float16". */
+  public static Optional<DType> ofFloatName(String text) {
+    return Arrays.stream(values())
+        .filter(DType::isFloat)
+        .filter(type -> type.label.equalsIgnoreCase(text) || type.torchName.equalsIgnoreCase(text))
+        .findFirst();
+  }
+
   /** The type of that name in a config, if there is one. */
   static Optional<DType> ofTorchName(String name) {
     return Arrays.stream(values()).filter(type -> type.torchName.equals(name)).findFirst();

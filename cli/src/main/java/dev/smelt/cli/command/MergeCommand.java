@@ -2,15 +2,12 @@ package dev.smelt.cli.command;
 
 import dev.smelt.compress.delta.AdaptedModel;
 import dev.smelt.formats.Checkpoint;
-import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.OutputOptions;
 import dev.smelt.formats.UsageException;
 import dev.smelt.formats.manifest.ContentHash;
 import dev.smelt.formats.manifest.Manifest;
-import dev.smelt.formats.manifest.TensorRecord;
 import dev.smelt.gpu.statistics.Statistics;
 import dev.smelt.merge.MergeMethods;
-import dev.smelt.merge.Merger;
 import dev.smelt.merge.method.MergeMethod;
 import dev.smelt.merge.method.MethodDescription;
 import dev.smelt.merge.method.Nearest;
@@ -20,6 +17,7 @@ import dev.smelt.merge.plan.MergeInput;
 import dev.smelt.merge.plan.MergeOptions;
 import dev.smelt.merge.plan.MergePlan;
 import dev.smelt.merge.plan.MergePlanner;
+import dev.smelt.merge.recipe.Recipe;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -43,21 +41,21 @@ public final class MergeCommand extends SmeltCommand {
       List.of(
           "%nExamples:",
           "  smelt merge a/ b/ -o ab/ --method linear --weight 0.7 --weight 0.3",
-          "  smelt merge a/ b/ -o ab/ --method fisher --fisher a.safetensors --fisher b.safetensors");
+          "  smelt merge a/ b/ -o ab/ --method fisher --fisher a.safetensors --fisher b.safetensors",
+          "  smelt merge recipe.yaml -o ab/");
 
   @Parameters(
       paramLabel = "CKPT",
       arity = "1..*",
       description =
-          "The models, or adapters with --base; names, config and tokenizer are those of the base, if"
+          "A recipe (.yaml); or the models, or adapters with --base: names, config and tokenizer are those of the base, if"
               + " the method uses one, or else the first one's.")
   private List<Path> paths = new ArrayList<>();
 
   @Option(
       names = "--method",
       paramLabel = "NAME",
-      required = true,
-      description = "How to combine them; see below.")
+      description = "How to combine them, unless a recipe says so; see below.")
   private String method = "";
 
   @Option(
@@ -79,6 +77,11 @@ public final class MergeCommand extends SmeltCommand {
   @Option(names = "--allow-non-finite", description = "Let NaN and infinities through.")
   private boolean allowNonFinite;
 
+  @Option(
+      names = "--explain",
+      description = "Print what a recipe would do with each tensor; nothing is written.")
+  private boolean explain;
+
   private CommandSpec spec = CommandSpec.create();
 
   @Mixin private BaseMixin base = new BaseMixin();
@@ -89,6 +92,7 @@ public final class MergeCommand extends SmeltCommand {
   @Spec
   void describeMethods(CommandSpec spec) {
     MethodOptions.addTo(spec);
+    RecipeOptions.relax(spec);
     List<String> lines = new ArrayList<>();
     lines.add("%nMethods:");
     for (MethodDescription description : MergeMethods.all()) {
@@ -102,8 +106,12 @@ public final class MergeCommand extends SmeltCommand {
 
   @Override
   protected Result execute() {
+    if (paths.stream().anyMatch(Recipe::isNamed)) {
+      return byRecipe();
+    }
+    Useless.refuse("--explain", explain, "without a recipe");
     MergeMethod chosen = method();
-    OutputOptions options = output.options();
+    OutputOptions options = requiredOptions();
     options.requireWritable(base.with(Stream.concat(paths.stream(), fisher.stream()).toList()));
     List<AutoCloseable> opened = new ArrayList<>();
     try (LazyDevice device = new LazyDevice(root()::openDevice);
@@ -114,7 +122,31 @@ public final class MergeCommand extends SmeltCommand {
     }
   }
 
+  private Result byRecipe() {
+    if (paths.size() != 1) {
+      throw new UsageException(
+          "a recipe names its models itself, found " + paths.size() + " arguments",
+          "give the recipe alone");
+    }
+    RecipeOptions.refuseOthers(spec.commandLine().getParseResult());
+    RecipeMerge.How how = new RecipeMerge.How(output.dtype(), heads, anyModel, allowNonFinite);
+    RecipeMerge merge = new RecipeMerge(root(), Recipe.read(paths.getFirst()), how);
+    if (explain) {
+      Explanation explanation = merge.explain();
+      return Result.of(explanation, explanation::text);
+    }
+    return written(merge.write(requiredOptions()), requiredOptions());
+  }
+
+  private OutputOptions requiredOptions() {
+    RecipeOptions.requireTarget(spec.commandLine().getParseResult());
+    return output.options();
+  }
+
   private MergeMethod method() {
+    if (method.isEmpty()) {
+      throw new UsageException("no method of merging", "give --method, or a recipe");
+    }
     MethodDescription description =
         MergeMethods.named(method)
             .orElseThrow(
@@ -184,35 +216,28 @@ public final class MergeCommand extends SmeltCommand {
 
   private Result merge(
       List<MergeInput> inputs, MergePlan plan, OutputOptions options, LazyDevice device) {
-    Checkpoint first = inputs.getFirst().checkpoint();
-    CheckpointWriter.Content content =
-        new CheckpointWriter.Content(
-            Merger.outputs(plan),
-            Map.of(),
-            first.config().map(config -> config.withDtype(output.dtype())),
-            first.sideFiles());
-    try (CheckpointWriter writer = CheckpointWriter.create(options, content)) {
-      Merger merger =
-          new Merger(plan, allowNonFinite, root().threads(), () -> device.get().linearAlgebra());
-      Map<MergeMethod, MergeMethod.Prepared> prepared = merger.prepare();
-      merger.run(prepared, writer, root().progress());
-      Manifest manifest =
-          writer.commit(
-              Manifests.of(
-                  "merge",
-                  parameters(prepared.values()),
-                  inputs(inputs, inputs.size() > paths.size()),
-                  inputs.stream().map(MergeInput::checkpoint).toList(),
-                  content,
-                  records(plan),
-                  Stream.concat(
-                          plan.notes().stream(),
-                          inputs.stream()
-                              .flatMap(input -> BaseMixin.notes(input.checkpoint()).stream()))
-                      .toList()));
-      return Result.of(
-          manifest, () -> ManifestText.of(manifest, options.target(), root().console().width()));
-    }
+    MergeWriter writer = new MergeWriter(root(), device, allowNonFinite);
+    Optional<MergeInput> changed =
+        inputs.size() > paths.size() ? Optional.of(inputs.getFirst()) : Optional.empty();
+    return written(
+        writer.write(
+            plan,
+            new MergeWriter.Around(
+                inputs
+                    .getFirst()
+                    .checkpoint()
+                    .config()
+                    .map(config -> config.withDtype(output.dtype())),
+                inputs,
+                writer.inputs(inputs, changed, fisher),
+                this::parameters),
+            options),
+        options);
+  }
+
+  private Result written(Manifest manifest, OutputOptions options) {
+    return Result.of(
+        manifest, () -> ManifestText.of(manifest, options.target(), root().console().width()));
   }
 
   private Map<String, Object> parameters(Collection<MergeMethod.Prepared> methods) {
@@ -222,52 +247,5 @@ public final class MergeCommand extends SmeltCommand {
     parameters.put("allowNonFinite", allowNonFinite);
     output.dtype().ifPresent(dtype -> parameters.put("dtype", dtype.label()));
     return parameters;
-  }
-
-  private List<Manifest.Input> inputs(List<MergeInput> models, boolean onBase) {
-    List<Manifest.Input> inputs = new ArrayList<>();
-    for (MergeInput model : models) {
-      boolean isBase = onBase && inputs.isEmpty();
-      inputs.add(
-          isBase
-              ? Manifests.base(model.checkpoint(), model.sha256())
-              : Manifests.model(model.checkpoint(), model.sha256()));
-      if (model.checkpoint() instanceof AdaptedModel adapted) {
-        inputs.addAll(Manifests.adapted(adapted, root().threads()));
-      }
-    }
-    for (Path file : fisher) {
-      inputs.add(Manifests.file("statistics", file));
-    }
-    return inputs;
-  }
-
-  private static List<TensorRecord> records(MergePlan plan) {
-    List<TensorRecord> records = new ArrayList<>();
-    for (MergePlan.Planned planned : plan.tensors()) {
-      records.add(
-          switch (planned) {
-            case MergePlan.Merged tensor ->
-                TensorRecord.of(
-                    tensor.output().name(),
-                    TensorRecord.MERGED,
-                    tensor.operands().theta().getFirst().view().info().bytes(),
-                    tensor.output().bytes());
-            case MergePlan.Copied tensor ->
-                TensorRecord.kept(
-                    tensor.output().name(),
-                    tensor.reason(),
-                    tensor.source().view().info().bytes(),
-                    tensor.output().bytes());
-          });
-    }
-    for (MergePlan.Dropped tensor : plan.dropped()) {
-      records.add(
-          TensorRecord.dropped(
-              tensor.tensor().name(),
-              "of model " + tensor.model() + ": " + tensor.reason(),
-              tensor.tensor().bytes()));
-    }
-    return records;
   }
 }

@@ -85,6 +85,28 @@ public record Parameter(String name, Kind kind, Scope scope, String meaning) {
     };
   }
 
+  /** Whether it may have this value; of a flag 0 or 1, of words their place. */
+  public boolean allows(double value) {
+    return switch (kind) {
+      case OfNumbers(Range range, double _) -> range.contains(value);
+      case OfWholes(long least, long most, long _) ->
+          value == Math.rint(value) && value >= least && value <= most;
+      case OfFlags _ -> value == 0 || value == 1;
+      case OfWords(List<String> words, String _) ->
+          value == Math.rint(value) && value >= 0 && value < words.size();
+    };
+  }
+
+  /** The value that holds where none is given; of a flag 0 or 1, of words their place. */
+  public double standardValue() {
+    return switch (kind) {
+      case OfNumbers(Range _, double standard) -> standard;
+      case OfWholes(long _, long _, long standard) -> standard;
+      case OfFlags(boolean standard) -> standard ? 1 : 0;
+      case OfWords(List<String> words, String standard) -> words.indexOf(standard);
+    };
+  }
+
   /** The value that holds where none is given, in words. */
   public String standard() {
     return switch (kind) {

@@ -1,9 +1,6 @@
 package dev.smelt.merge.method;
 
 import dev.smelt.formats.UsageException;
-import dev.smelt.merge.method.Parameter.OfFlags;
-import dev.smelt.merge.method.Parameter.OfNumbers;
-import dev.smelt.merge.method.Parameter.OfWholes;
 import dev.smelt.merge.method.Parameter.OfWords;
 import java.util.Collections;
 import java.util.HashMap;
@@ -79,16 +76,7 @@ public final class Values {
           });
     }
     for (double value : values.values()) {
-      boolean fits =
-          switch (parameter.kind()) {
-            case OfNumbers(Range range, double _) -> range.contains(value);
-            case OfWholes(long least, long most, long _) ->
-                value == Math.rint(value) && value >= least && value <= most;
-            case OfFlags _ -> value == 0 || value == 1;
-            case OfWords(List<String> words, String _) ->
-                value == Math.rint(value) && value >= 0 && value < words.size();
-          };
-      if (!fits) {
+      if (!parameter.allows(value)) {
         throw new UsageException(
             values.label() + " " + value + " is out of range", "allowed is: " + parameter.range());
       }
@@ -144,19 +132,10 @@ public final class Values {
   public List<Double> perModel(String name) {
     Given values = given.get(name);
     if (values == null) {
-      return Collections.nCopies(models, standard(parameter(name)));
+      return Collections.nCopies(models, parameter(name).standardValue());
     }
     return values.values().size() == 1
         ? Collections.nCopies(models, values.values().getFirst())
         : values.values();
-  }
-
-  private static double standard(Parameter parameter) {
-    return switch (parameter.kind()) {
-      case OfNumbers(Range _, double standard) -> standard;
-      case OfWholes(long _, long _, long standard) -> standard;
-      case OfFlags(boolean standard) -> standard ? 1 : 0;
-      case OfWords(List<String> words, String standard) -> words.indexOf(standard);
-    };
   }
 }

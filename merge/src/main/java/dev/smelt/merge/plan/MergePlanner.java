@@ -26,37 +26,44 @@ import java.util.TreeSet;
 /** Matches the tensors of the models by name and decides what becomes of each. */
 public final class MergePlanner {
 
+  private final List<PlanPart> parts;
   private final List<MergeInput> inputs;
   private final MergeOptions options;
-  private final MergeMethod method;
+  private final MethodDescription method;
+  private final MethodChoice choice;
   private final Architecture architecture;
   private final List<Map<String, TensorView>> byName = new ArrayList<>();
   private final List<Planned> tensors = new ArrayList<>();
   private final List<Dropped> dropped = new ArrayList<>();
   private final TreeSet<String> notes = new TreeSet<>();
 
-  private MergePlanner(List<MergeInput> inputs, MergeMethod method, MergeOptions options) {
-    this.inputs = inputs;
+  private MergePlanner(
+      List<PlanPart> parts, MethodDescription method, MethodChoice choice, MergeOptions options) {
+    this.parts = parts;
+    this.inputs = parts.stream().map(PlanPart::input).toList();
     this.method = method;
+    this.choice = choice;
     this.options = options;
     this.architecture = Architecture.of(inputs.getFirst().checkpoint().config());
-    for (MergeInput input : inputs) {
-      byName.add(byBareName(input.checkpoint()));
+    for (PlanPart part : parts) {
+      byName.add(byBareName(part));
     }
   }
 
-  private Map<String, TensorView> byBareName(Checkpoint checkpoint) {
+  private Map<String, TensorView> byBareName(PlanPart part) {
     Map<String, TensorView> views = new HashMap<>();
-    for (TensorView view : checkpoint.tensors()) {
-      TensorView other = views.put(architecture.bareName(view.name()), view);
-      if (other != null) {
-        throw new MismatchException(
-            "two tensors of one meaning",
-            checkpoint.path().toString(),
-            "found " + other.name() + " and " + view.name(),
-            "remove one of them");
-      }
-    }
+    part.tensors()
+        .forEach(
+            (name, view) -> {
+              TensorView other = views.put(architecture.bareName(name), view);
+              if (other != null) {
+                throw new MismatchException(
+                    "two tensors of one meaning",
+                    part.input().checkpoint().path().toString(),
+                    "found " + other.name() + " and " + view.name(),
+                    "remove one of them");
+              }
+            });
     return views;
   }
 
@@ -66,27 +73,53 @@ public final class MergePlanner {
    * @throws MismatchException when models, shapes or statistics do not belong together
    */
   public static MergePlan plan(List<MergeInput> inputs, MergeMethod method, MergeOptions options) {
-    return new MergePlanner(inputs, method, options).plan();
+    List<PlanPart> parts = new ArrayList<>();
+    for (MergeInput input : inputs) {
+      parts.add(PlanPart.whole(input, parts.size() + 1));
+    }
+    MergePlanner planner = new MergePlanner(parts, method.description(), (_, _) -> method, options);
+    planner.notes.add(
+        "config and side files are those of " + inputs.getFirst().checkpoint().path());
+    return planner.plan();
+  }
+
+  /**
+   * As {@link #plan(List, MergeMethod, MergeOptions)} for parts of models, with a method that may
+   * be another one for each tensor.
+   *
+   * @param parts the base's first, if the method has one
+   */
+  public static MergePlan plan(
+      List<PlanPart> parts, MethodDescription method, MethodChoice choice, MergeOptions options) {
+    return new MergePlanner(parts, method, choice, options).plan();
+  }
+
+  /**
+   * @throws MismatchException when models cannot be put together at all
+   */
+  public static void requireMergeable(List<MergeInput> inputs) {
+    Compatibility.require(inputs, Architecture.of(inputs.getFirst().checkpoint().config()));
   }
 
   private MergePlan plan() {
     Compatibility.require(inputs, architecture);
-    boolean onStatistics = method.description().inputs().data() != MethodDescription.Data.NONE;
+    boolean onStatistics = method.inputs().data() != MethodDescription.Data.NONE;
     if (onStatistics && !options.anyModel()) {
       ModelStatistics.requireOwn(inputs);
     }
-    Checkpoint first = inputs.getFirst().checkpoint();
-    for (TensorView tensor : first.tensors()) {
-      decide(architecture.bareName(tensor.name()), tensor);
+    parts
+        .getFirst()
+        .tensors()
+        .forEach((name, view) -> decide(architecture.bareName(name), name, view));
+    for (PlanPart part : parts.subList(1, parts.size())) {
+      part.tensors()
+          .forEach(
+              (name, view) -> {
+                if (!byName.getFirst().containsKey(architecture.bareName(name))) {
+                  dropExtra(part, name, view);
+                }
+              });
     }
-    for (int model = 1; model < inputs.size(); model++) {
-      for (TensorView tensor : inputs.get(model).checkpoint().tensors()) {
-        if (!byName.getFirst().containsKey(architecture.bareName(tensor.name()))) {
-          dropExtra(model, tensor);
-        }
-      }
-    }
-    notes.add("config and side files are those of " + first.path());
     return new MergePlan(
         inputs.stream().map(input -> input.checkpoint().path()).toList(),
         tensors,
@@ -94,36 +127,41 @@ public final class MergePlanner {
         List.copyOf(notes));
   }
 
-  private void decide(String name, TensorView first) {
-    if (architecture.role(first.info()) == TensorRole.BUFFER) {
-      copyEqual(name, first, Cause.BUFFER);
+  /**
+   * @param name without the family's prefix
+   * @param output the name it is written under
+   */
+  private void decide(String name, String output, TensorView first) {
+    TensorInfo info = output(output, first);
+    if (architecture.role(info) == TensorRole.BUFFER) {
+      copyEqual(name, info, first, Cause.BUFFER);
       return;
     }
     List<TensorView> theta = new ArrayList<>();
     for (int model = 0; model < inputs.size(); model++) {
       Optional<TensorView> view = find(model, name);
       if (view.isEmpty() || !view.get().shape().equals(first.shape())) {
-        keepHead(name, first, model, view.map(v -> v.shape().toString()).orElse("missing"));
+        keepHead(name, info, first, model, view.map(v -> v.shape().toString()).orElse("missing"));
         return;
       }
       theta.add(view.get());
     }
     if (!theta.stream().allMatch(view -> view.dtype().isFloat())) {
-      copyEqual(name, first, Cause.NOT_FLOAT);
+      copyEqual(name, info, first, Cause.NOT_FLOAT);
       return;
     }
-    TensorInfo output = output(first);
-    noteNarrowing(output.dtype(), theta);
-    tensors.add(merged(name, output, theta));
+    noteNarrowing(info.dtype(), theta);
+    tensors.add(merged(name, info, choice.of(output, theta), theta));
   }
 
-  private Merged merged(String name, TensorInfo output, List<TensorView> theta) {
+  private Merged merged(
+      String name, TensorInfo output, MergeMethod wanted, List<TensorView> theta) {
     boolean transposed = architecture.role(output) == TensorRole.CONV1D;
     List<Operand> grams =
-        needs(method, MethodDescription.Data.GRAMS)
+        needs(wanted, MethodDescription.Data.GRAMS)
             ? GramTensors.of(inputs, theta, transposed)
             : List.of();
-    MergeMethod chosen = grams.isEmpty() ? method.withoutGram() : method;
+    MergeMethod chosen = grams.isEmpty() ? wanted.withoutGram() : wanted;
     List<Operand> fisher =
         needs(chosen, MethodDescription.Data.FISHER)
             ? FisherTensors.of(inputs, architecture, name, theta)
@@ -157,11 +195,11 @@ public final class MergePlanner {
     return Optional.ofNullable(view);
   }
 
-  private TensorInfo output(TensorView first) {
-    return first.info().withFloatsAs(options.dtype());
+  private TensorInfo output(String name, TensorView first) {
+    return new TensorInfo(name, first.dtype(), first.shape()).withFloatsAs(options.dtype());
   }
 
-  private void copyEqual(String name, TensorView first, Cause cause) {
+  private void copyEqual(String name, TensorInfo output, TensorView first, Cause cause) {
     List<Operand> others = new ArrayList<>();
     for (int model = 1; model < inputs.size(); model++) {
       TensorView view = byName.get(model).get(name);
@@ -172,7 +210,7 @@ public final class MergePlanner {
         others.add(operand(model, view));
       }
     }
-    tensors.add(new Copied(output(first), operand(0, first), cause, others));
+    tensors.add(new Copied(output, operand(0, first), cause, others));
   }
 
   private void noteNarrowing(DType dtype, List<TensorView> theta) {
@@ -187,14 +225,14 @@ public final class MergePlanner {
     }
   }
 
-  private void keepHead(String name, TensorView first, int model, String found) {
-    boolean head = architecture.role(first.info()) == TensorRole.HEAD;
+  private void keepHead(String name, TensorInfo output, TensorView first, int model, String found) {
+    boolean head = architecture.role(output) == TensorRole.HEAD;
     if (!head || options.heads() == HeadPolicy.ERROR) {
       String advice =
           head ? "pass --heads first to keep the first model's" : "merge models of one shape";
       throw notShared(name, first, model, found, advice);
     }
-    tensors.add(new Copied(output(first), operand(0, first), Cause.UNSHARED_HEAD, List.of()));
+    tensors.add(new Copied(output, operand(0, first), Cause.UNSHARED_HEAD, List.of()));
   }
 
   private MismatchException notShared(
@@ -207,24 +245,24 @@ public final class MergePlanner {
         advice);
   }
 
-  private void dropExtra(int model, TensorView tensor) {
-    TensorRole role = architecture.role(tensor.info());
+  private void dropExtra(PlanPart part, String name, TensorView tensor) {
+    TensorRole role = architecture.role(output(name, tensor));
     boolean tied =
         Compatibility.isTied(inputs.getFirst())
-            && architecture.tied().containsKey(architecture.bareName(tensor.name()));
+            && architecture.tied().containsKey(architecture.bareName(name));
     if (tied || role == TensorRole.BUFFER) {
       String reason = tied ? "tied to an embedding" : "a buffer the first model does not store";
-      dropped.add(new Dropped(model + 1, tensor.info(), reason));
+      dropped.add(new Dropped(part.model(), tensor.info(), reason));
       return;
     }
     boolean droppable = role == TensorRole.HEAD;
     if (!droppable || options.heads() == HeadPolicy.ERROR) {
       throw new MismatchException(
           "models do not share a tensor",
-          inputs.getFirst().checkpoint().path() + "|" + tensor.name(),
-          "missing, but in " + inputs.get(model).checkpoint().path(),
+          inputs.getFirst().checkpoint().path() + "|" + name,
+          "missing, but in " + part.input().checkpoint().path(),
           droppable ? "pass --heads first to leave it out" : "merge models of one architecture");
     }
-    dropped.add(new Dropped(model + 1, tensor.info(), "the first model has no such tensor"));
+    dropped.add(new Dropped(part.model(), tensor.info(), "the first model has no such tensor"));
   }
 }

@@ -1,0 +1,173 @@
+package dev.smelt.cli.command;
+
+import dev.smelt.compress.delta.AdaptedModel;
+import dev.smelt.formats.Checkpoint;
+import dev.smelt.formats.CorruptException;
+import dev.smelt.formats.NotFoundException;
+import dev.smelt.formats.peft.Adapter;
+import dev.smelt.gpu.statistics.Statistics;
+import dev.smelt.merge.plan.MergeInput;
+import dev.smelt.merge.recipe.ModelReference;
+import dev.smelt.merge.recipe.OpenedModels;
+import dev.smelt.merge.recipe.PlannedCheckpoint;
+import dev.smelt.merge.recipe.Recipe;
+import dev.smelt.merge.recipe.Source;
+import dev.smelt.merge.recipe.Stage;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SequencedSet;
+import java.util.function.Function;
+
+/** The models and statistics that a recipe names, opened once each. */
+final class RecipeInputs implements OpenedModels {
+
+  private final Recipe recipe;
+  private final Optional<AdaptedModel.Work> work;
+  private final Function<Checkpoint, String> hash;
+  private final List<AutoCloseable> opened;
+
+  private final Map<ModelReference, MergeInput> models = new HashMap<>();
+  private final Map<Source, MergeInput> withStatistics = new HashMap<>();
+  private final SequencedSet<Path> statistics = new LinkedHashSet<>();
+
+  /** Results of earlier stages, by their names. */
+  private final Map<String, Checkpoint> stages = new HashMap<>();
+
+  /**
+   * @param work how adapters are laid over their models; empty where nothing may be computed
+   * @param hash identifies a checkpoint
+   * @param opened to which is added what has to be closed
+   */
+  RecipeInputs(
+      Recipe recipe,
+      Optional<AdaptedModel.Work> work,
+      Function<Checkpoint, String> hash,
+      List<AutoCloseable> opened) {
+    this.recipe = recipe;
+    this.work = work;
+    this.hash = hash;
+    this.opened = opened;
+  }
+
+  /** Everything that a recipe reads. */
+  static List<Path> paths(Recipe recipe) {
+    List<Path> paths = new ArrayList<>();
+    paths.add(recipe.file());
+    for (Stage stage : recipe.stages()) {
+      for (ModelReference model : stage.models()) {
+        if (!isStage(recipe, model.path())) {
+          paths.add(resolve(recipe, stage, model.path()));
+        }
+        model.adapter().ifPresent(folder -> paths.add(resolve(recipe, stage, folder)));
+      }
+      stage.slices().stream()
+          .flatMap(slice -> slice.sources().stream())
+          .flatMap(source -> source.fisher().stream())
+          .forEach(file -> paths.add(resolve(recipe, stage, file)));
+    }
+    return paths;
+  }
+
+  private static boolean isStage(Recipe recipe, String name) {
+    return recipe.stages().stream().anyMatch(stage -> stage.name().equals(Optional.of(name)));
+  }
+
+  /** Relative to the working directory, or else to the recipe. */
+  private static Path resolve(Recipe recipe, Stage stage, String text) {
+    try {
+      Path path = Path.of(text);
+      Path beside = recipe.file().resolveSibling(text);
+      if (Files.exists(path) || path.isAbsolute()) {
+        return path;
+      }
+      if (Files.exists(beside)) {
+        return beside;
+      }
+      throw new NotFoundException(
+          "no such model",
+          stage.place().toString(),
+          "expected a file or folder " + path + (beside.equals(path) ? "" : " or " + beside),
+          "models are not fetched from a hub: download it, and give its path");
+    } catch (InvalidPathException e) {
+      throw new CorruptException("no path", stage.place().toString(), "found " + text, "");
+    }
+  }
+
+  /** Makes the result of a stage a model of later ones. */
+  void add(String stage, Checkpoint result) {
+    stages.put(stage, result);
+    models.keySet().removeIf(model -> model.path().equals(stage));
+    withStatistics.keySet().removeIf(source -> source.model().path().equals(stage));
+  }
+
+  @Override
+  public MergeInput of(Stage stage, Source source) {
+    MergeInput model = model(stage, source.model());
+    if (source.fisher().isEmpty()) {
+      return model;
+    }
+    return withStatistics.computeIfAbsent(
+        source,
+        _ -> {
+          Path file = resolve(recipe, stage, source.fisher().get());
+          statistics.add(file);
+          Statistics found = Statistics.open(file);
+          opened.add(found);
+          return new MergeInput(model.checkpoint(), model.sha256(), Optional.of(found));
+        });
+  }
+
+  private MergeInput model(Stage stage, ModelReference reference) {
+    MergeInput known = models.get(reference);
+    if (known == null) {
+      Checkpoint checkpoint = open(stage, reference);
+      String sha256 = checkpoint instanceof PlannedCheckpoint ? "" : hash.apply(checkpoint);
+      known = new MergeInput(checkpoint, sha256, Optional.empty());
+      models.put(reference, known);
+    }
+    return known;
+  }
+
+  private Checkpoint open(Stage stage, ModelReference reference) {
+    Checkpoint made = stages.get(reference.path());
+    Optional<Path> adapter = reference.adapter().map(folder -> resolve(recipe, stage, folder));
+    if (adapter.isPresent()) {
+      requireAdapter(stage, adapter.get());
+    }
+    if (made != null && (adapter.isEmpty() || made instanceof PlannedCheckpoint)) {
+      return made;
+    }
+    Path path =
+        made instanceof StageResult result
+            ? result.stored().path()
+            : resolve(recipe, stage, reference.path());
+    Checkpoint checkpoint =
+        adapter.isPresent() && work.isPresent()
+            ? AdaptedModel.open(adapter.get(), path, Optional.empty(), work.get())
+            : Checkpoint.open(path);
+    opened.add(checkpoint);
+    return checkpoint;
+  }
+
+  private static void requireAdapter(Stage stage, Path folder) {
+    if (!Adapter.isFolder(folder)) {
+      throw new CorruptException(
+          "no adapter",
+          stage.place().toString(),
+          folder + " is not the folder of an adapter",
+          "the form is model+adapter");
+    }
+  }
+
+  /** The files that were opened. */
+  List<Path> statistics() {
+    return List.copyOf(statistics);
+  }
+}
