@@ -8,7 +8,7 @@ JDK := $(shell bin/find-jdk 2> /dev/null)
 export JAVA_HOME := $(JDK)
 MVN := bin/quiet-mvn
 
-.PHONY: help build test demo bench fuzz format clean jdk
+.PHONY: help build test demo bench fuzz schema format clean jdk
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,6 +36,9 @@ bench: build ## measure; see docs/results.md
 fuzz: jdk ## bounds and promises of clusters on 3,000 random families; minutes
 	@$(MVN) -pl formats,gpu,compress -am test -Dtest='GrowthTest,ClustererTest' -Dsmelt.families=3000 -Dsurefire.failIfNoSpecifiedTests=false
 	@echo "no bound or promise broke"
+
+schema: jdk ## write docs/recipe.schema.json anew, after a change of a method's parameters
+	@$(MVN) -pl formats,gpu,merge -am test -Dtest=RecipeSchemaTest -Dsmelt.update=true -Dsurefire.failIfNoSpecifiedTests=false
 
 format: jdk ## apply the house formatting
 	@$(MVN) spotless:apply

@@ -129,7 +129,7 @@ public record RestatedConfig(ModelConfig config, List<String> notes) {
   /**
    * Of a network with these of the blocks.
    *
-   * @param kept ascending
+   * @param kept in their new order, perhaps some several times
    * @throws UnsupportedException when a block would do something else in another place
    */
   public static RestatedConfig ofBlocks(Anatomy anatomy, ModelConfig config, int[] kept) {
@@ -171,8 +171,15 @@ public record RestatedConfig(ModelConfig config, List<String> notes) {
     }
     int before = config.integer(MAX_WINDOW_LAYERS).orElse(USUAL_WINDOW_LAYERS);
     int below = 0;
-    for (int block : kept) {
-      below += block < before ? 1 : 0;
+    for (int i = 0; i < kept.length; i++) {
+      if (kept[i] < before && below < i) {
+        throw new UnsupportedException(
+            "blocks cannot be stacked so",
+            config.where(),
+            MAX_WINDOW_LAYERS + " says that blocks with a window come after those without",
+            "put those after block " + (before - 1) + " last");
+      }
+      below += kept[i] < before ? 1 : 0;
     }
     return below == kept.length ? changed : changed.with(MAX_WINDOW_LAYERS, below);
   }

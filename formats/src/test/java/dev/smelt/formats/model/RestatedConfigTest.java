@@ -93,6 +93,10 @@ class RestatedConfigTest {
     String text = "'num_hidden_layers': 30, 'num_attention_heads': 2, 'use_sliding_window': true";
     assertThat(ofBlocks("qwen2", text, 0, 1, 27, 28, 29).config().size("max_window_layers"))
         .isEqualTo(3);
+    assertThatThrownBy(() -> ofBlocks("qwen2", text, 0, 28, 1))
+        .isInstanceOf(UnsupportedException.class)
+        .hasMessageContaining("max_window_layers")
+        .hasMessageContaining("put those after block 27 last");
   }
 
   @Test

@@ -16,7 +16,7 @@ import java.util.TreeSet;
 final class ParameterReader {
 
   /** Arithmetic of mergekit's that saves memory; ours is exact without. */
-  private static final String INT8_MASK = "int8_mask";
+  static final String INT8_MASK = "int8_mask";
 
   private static final String FILTER = "filter";
   private static final String VALUE = "value";

@@ -43,10 +43,10 @@ public record Setting(Place place, List<Case> cases) {
       int below = (int) place;
       int above = Math.min(below + 1, points.size() - 1);
       double share = place - below;
-      // At a point it is that point: rounding must not touch it.
-      return share == 0
-          ? points.get(below)
-          : (1 - share) * points.get(below) + share * points.get(above);
+      double start = points.get(below);
+      double end = points.get(above);
+      // Rounding must touch neither a point nor what is between equal ones.
+      return share == 0 || start == end ? start : (1 - share) * start + share * end;
     }
   }
 

@@ -23,7 +23,7 @@ final class SliceReader {
   private static final String SOURCES = "sources";
   private static final String LAYER_RANGE = "layer_range";
   private static final String RESIDUAL = "residual_weight";
-  private static final String FISHER = "fisher";
+  static final String FISHER = "fisher";
 
   /** Deeper networks do not exist. */
   private static final int MAX_LAYERS = 100_000;

@@ -15,6 +15,7 @@ import dev.smelt.merge.plan.PlanPart;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -34,6 +35,9 @@ public final class StagePlanner {
   private final List<MergeInput> models;
   private final Map<MergeMethod, Map<String, List<Double>>> values = new HashMap<>();
   private final SequencedSet<String> notes = new LinkedHashSet<>();
+
+  /** Of tensors that are merged, as they are called in the output and in the models. */
+  private final Set<String> names = new HashSet<>();
 
   private StagePlanner(Stage stage, OpenedModels opened, MergeOptions options) {
     this.stage = stage;
@@ -103,6 +107,7 @@ public final class StagePlanner {
       notes.addAll(plan.notes());
     }
     dropped.addAll(dropped(placer));
+    noteFilters();
     Optional<RestatedConfig> restated =
         blocks
             .filter(_ -> stage.isStacked())
@@ -119,14 +124,32 @@ public final class StagePlanner {
   }
 
   private boolean hasGradients() {
+    return settings().stream().anyMatch(Setting::isGradient);
+  }
+
+  private List<Setting> settings() {
     List<Map<String, Setting>> all = new ArrayList<>(stage.parameters());
     for (OutputSlice slice : stage.slices()) {
       all.add(slice.parameters());
       slice.sources().forEach(source -> all.add(source.parameters()));
     }
-    return all.stream()
-        .flatMap(settings -> settings.values().stream())
-        .anyMatch(Setting::isGradient);
+    return all.stream().flatMap(settings -> settings.values().stream()).toList();
+  }
+
+  /** Recipes for one family are often used for another, whose tensors have other names. */
+  private void noteFilters() {
+    for (Setting setting : settings()) {
+      for (Setting.Case one : setting.cases()) {
+        if (names.stream().noneMatch(one::holdsFor)) {
+          notes.add(
+              "filter "
+                  + one.filter().orElse("")
+                  + " fits no tensor that is merged ["
+                  + setting.place()
+                  + "]");
+        }
+      }
+    }
   }
 
   private List<ModelConfig> configs() {
@@ -147,6 +170,8 @@ public final class StagePlanner {
         (output, theta) -> {
           List<TensorView> ofModels =
               theta.subList(operation.base().isPresent() ? 1 : 0, theta.size());
+          names.add(output);
+          theta.forEach(view -> names.add(view.name()));
           Chooser.Chosen chosen = placed.choose(chooser, output, ofModels);
           values.putIfAbsent(chosen.method(), chosen.values());
           return chosen.method();

@@ -13,6 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.Set;
 import org.snakeyaml.engine.v2.api.LoadSettings;
 import org.snakeyaml.engine.v2.api.lowlevel.Compose;
 import org.snakeyaml.engine.v2.api.lowlevel.Parse;
@@ -46,6 +47,9 @@ final class YamlReader {
 
   private static final String MERGE = "<<";
 
+  private static final Set<Tag> TAGS =
+      Set.of(Tag.STR, Tag.INT, Tag.FLOAT, Tag.BOOL, Tag.NULL, Tag.SEQ, Tag.MAP, Tag.MERGE);
+
   private final Path file;
   private int pieces;
 
@@ -64,7 +68,13 @@ final class YamlReader {
   }
 
   static List<Yaml> read(Path file, String text) {
-    LoadSettings settings = LoadSettings.builder().setLabel(file.toString()).build();
+    // Of both the library would not say the line.
+    LoadSettings settings =
+        LoadSettings.builder()
+            .setLabel(file.toString())
+            .setAllowNonScalarKeys(true)
+            .setMaxAliasesForCollections(Integer.MAX_VALUE)
+            .build();
     YamlReader reader = new YamlReader(file);
     List<Yaml> documents = new ArrayList<>();
     try {
@@ -79,7 +89,8 @@ final class YamlReader {
       throw new CorruptException(
           "malformed YAML", reader.place(e.getProblemMark()).toString(), e.getProblem(), "");
     } catch (YamlEngineException e) {
-      throw new CorruptException("malformed YAML", file.toString(), String.valueOf(e), "");
+      throw new CorruptException(
+          "malformed YAML", file.toString(), String.valueOf(e.getMessage()), "");
     }
     return documents;
   }
@@ -125,7 +136,7 @@ final class YamlReader {
     if (node.isRecursive()) {
       throw new CorruptException("malformed YAML", place.toString(), "an alias of itself", "");
     }
-    if (!node.getTag().getValue().startsWith(Tag.PREFIX)) {
+    if (!TAGS.contains(node.getTag())) {
       throw new UnsupportedException(
           "unknown tag", place.toString(), "found " + node.getTag().getValue(), "remove it");
     }

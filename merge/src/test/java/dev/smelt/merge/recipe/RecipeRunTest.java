@@ -346,4 +346,52 @@ class RecipeRunTest {
       assertSame(merged.tensor(up(1)), kitchen.model("b").tensor("layers.1.mlp.up_proj.weight"));
     }
   }
+
+  @Test
+  void whatHasNoEffectIsListed() {
+    try (Kitchen kitchen = kitchen()) {
+      StagePlan plan =
+          kitchen.plan(
+              """
+              merge_method: task_arithmetic
+              base_model: a
+              models:
+                - {model: a, parameters: {weight: 0.5}}
+                - model: b
+                  parameters:
+                    weight:
+                      - {filter: attn.c_proj, value: 1}
+                      - {filter: mlp, value: 1}
+                      - {value: 0.5}
+              parameters: {int8_mask: true}
+              """);
+      assertThat(plan.plan().notes())
+          .anyMatch(note -> note.startsWith("int8_mask has no effect"))
+          .anyMatch(note -> note.startsWith("weight of a has no effect: it is the base ["))
+          .anyMatch(note -> note.startsWith("filter attn.c_proj fits no tensor"))
+          .noneMatch(note -> note.contains("filter mlp"))
+          .anyMatch(
+              note ->
+                  note.endsWith("config and side files are those of " + kitchen.model("a").path()));
+    }
+  }
+
+  /** Anchors and merge keys, as YAML 1.1 has them. */
+  @Test
+  void anchorsAreFollowed() {
+    try (Kitchen kitchen = kitchen()) {
+      Checkpoint merged =
+          kitchen.run(
+              """
+              merge_method: linear
+              models:
+                - &first
+                  model: a
+                  parameters: &p {weight: 1}
+                - {<<: *first, model: b}
+                - {model: c, parameters: {<<: *p, weight: 2}}
+              """);
+      assertClose(merged.tensor(NORM), sum(kitchen, NORM, 0.25, "a", 0.25, "b", 0.5, "c"));
+    }
+  }
 }
