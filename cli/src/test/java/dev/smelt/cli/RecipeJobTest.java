@@ -256,4 +256,96 @@ class RecipeJobTest {
             .findValuesAsString("path");
     assertThat(inputs).contains(models.resolve("a").toString());
   }
+
+  @Test
+  void adaptersAreLaidOverTheirModels() {
+    Path adapter = folder.resolve("adapter");
+    Path dense = folder.resolve("dense");
+    smelt("delta", DRAMA, "--base", SCRIPTURE, "--rank", 4, "-o", adapter).code();
+    smelt("expand", adapter, "--base", SCRIPTURE, "-o", dense).done();
+    Path recipe =
+        recipe(
+            """
+            merge_method: linear
+            models:
+              - model: %1$s+adapter
+              - {model: {model: %1$s, lora: {path: %2$s}}}
+              - model: dense
+            """
+                .formatted(SCRIPTURE, adapter));
+    Path out = folder.resolve("out");
+    JsonNode manifest = smelt("merge", recipe, "-o", out, "--json").json();
+    assertThat(manifest.path("inputs").findValuesAsString("role")).contains("adapter", "base");
+    try (Checkpoint expected = Checkpoint.open(dense);
+        Checkpoint merged = Checkpoint.open(out)) {
+      for (TensorView view : expected.tensors()) {
+        assertThat(merged.tensor(view.name()).sameBits(view)).as(view.name()).isTrue();
+      }
+    }
+    assertThat(smelt("merge", "--explain", recipe).done().out())
+        .contains(SCRIPTURE + "+adapter|transformer.h.0.mlp.c_fc.weight");
+    smelt("merge", recipe(LINEAR.replace(DRAMA.toString(), DRAMA + "+" + DRAMA)), "-o", out)
+        .refused(ExitCode.USAGE, "exists");
+    smelt(
+            "merge",
+            recipe(LINEAR.replace(DRAMA.toString(), DRAMA + "+" + DRAMA)),
+            "-o",
+            folder.resolve("none"))
+        .refused(ExitCode.BAD_INPUT, "is not the folder of an adapter");
+  }
+
+  /** What the last stage cannot do is known before the first one begins. */
+  @Test
+  void allStagesAreCheckedFirst() {
+    Path recipe =
+        recipe(
+            ("name: half\n"
+                    + LINEAR
+                    + "---\nmerge_method: slerp\nmodels:\n  - model: half\n  - model: ")
+                + TESTDATA.resolve("llama-drama")
+                + "\n");
+    smelt("merge", recipe, "-o", folder.resolve("none"))
+        .refused(ExitCode.BAD_INPUT, "models of different architectures");
+    smelt("merge", "--explain", recipe)
+        .refused(ExitCode.BAD_INPUT, "models of different architectures");
+  }
+
+  @Test
+  void statisticsAreNamedBesideTheirModels() {
+    Path drama = statistics(DRAMA, "drama");
+    Path scripture = statistics(SCRIPTURE, "scripture");
+    Path out = folder.resolve("out");
+    Path typed = folder.resolve("typed");
+    String text = "method: fisher\nmodels:\n- {model: %s, fisher: %s}\n- {model: %s, fisher: %s}\n";
+    Path recipe = recipe(text.formatted(DRAMA, "drama.safetensors", SCRIPTURE, scripture));
+    JsonNode manifest = smelt("merge", recipe, "-o", out, "--json").json();
+    assertThat(manifest.path("inputs").findValuesAsString("role"))
+        .containsExactly("model", "model", "statistics", "statistics");
+    smelt(
+        "merge",
+        DRAMA,
+        SCRIPTURE,
+        "--method",
+        "fisher",
+        "--fisher",
+        drama,
+        "--fisher",
+        scripture,
+        "-o",
+        typed);
+    assertEqual(out, typed);
+    smelt(
+            "merge",
+            recipe(text.formatted(DRAMA, scripture, SCRIPTURE, drama)),
+            "-o",
+            folder.resolve("none"))
+        .refused(ExitCode.BAD_INPUT, "other model");
+  }
+
+  private Path statistics(Path model, String name) {
+    Path file = folder.resolve(name + ".safetensors");
+    Path data = TESTDATA.resolve("text").resolve(name + ".val.txt");
+    smelt("fisher", model, "--data", data, "--samples", 2, "--seq-len", 16, "-o", file).code();
+    return file;
+  }
 }

@@ -5,11 +5,11 @@ import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CorruptException;
 import dev.smelt.formats.NotFoundException;
 import dev.smelt.formats.peft.Adapter;
+import dev.smelt.formats.peft.AdapterMatch;
 import dev.smelt.gpu.statistics.Statistics;
 import dev.smelt.merge.plan.MergeInput;
 import dev.smelt.merge.recipe.ModelReference;
 import dev.smelt.merge.recipe.OpenedModels;
-import dev.smelt.merge.recipe.PlannedCheckpoint;
 import dev.smelt.merge.recipe.Recipe;
 import dev.smelt.merge.recipe.Source;
 import dev.smelt.merge.recipe.Stage;
@@ -103,8 +103,6 @@ final class RecipeInputs implements OpenedModels {
   /** Makes the result of a stage a model of later ones. */
   void add(String stage, Checkpoint result) {
     stages.put(stage, result);
-    models.keySet().removeIf(model -> model.path().equals(stage));
-    withStatistics.keySet().removeIf(source -> source.model().path().equals(stage));
   }
 
   @Override
@@ -118,8 +116,7 @@ final class RecipeInputs implements OpenedModels {
         _ -> {
           Path file = resolve(recipe, stage, source.fisher().get());
           statistics.add(file);
-          Statistics found = Statistics.open(file);
-          opened.add(found);
+          Statistics found = added(Statistics.open(file));
           return new MergeInput(model.checkpoint(), model.sha256(), Optional.of(found));
         });
   }
@@ -128,8 +125,7 @@ final class RecipeInputs implements OpenedModels {
     MergeInput known = models.get(reference);
     if (known == null) {
       Checkpoint checkpoint = open(stage, reference);
-      String sha256 = checkpoint instanceof PlannedCheckpoint ? "" : hash.apply(checkpoint);
-      known = new MergeInput(checkpoint, sha256, Optional.empty());
+      known = new MergeInput(checkpoint, hash.apply(checkpoint), Optional.empty());
       models.put(reference, known);
     }
     return known;
@@ -137,23 +133,28 @@ final class RecipeInputs implements OpenedModels {
 
   private Checkpoint open(Stage stage, ModelReference reference) {
     Checkpoint made = stages.get(reference.path());
-    Optional<Path> adapter = reference.adapter().map(folder -> resolve(recipe, stage, folder));
-    if (adapter.isPresent()) {
-      requireAdapter(stage, adapter.get());
+    if (reference.adapter().isEmpty()) {
+      return made != null ? made : added(Checkpoint.open(resolve(recipe, stage, reference.path())));
     }
-    if (made != null && (adapter.isEmpty() || made instanceof PlannedCheckpoint)) {
-      return made;
-    }
+    Path adapter = resolve(recipe, stage, reference.adapter().get());
+    requireAdapter(stage, adapter);
     Path path =
-        made instanceof StageResult result
-            ? result.stored().path()
-            : resolve(recipe, stage, reference.path());
-    Checkpoint checkpoint =
-        adapter.isPresent() && work.isPresent()
-            ? AdaptedModel.open(adapter.get(), path, Optional.empty(), work.get())
-            : Checkpoint.open(path);
-    opened.add(checkpoint);
-    return checkpoint;
+        switch (made) {
+          case NamedCheckpoint result -> result.stored().path();
+          case null -> resolve(recipe, stage, reference.path());
+          default -> made.path();
+        };
+    if (work.isPresent()) {
+      return added(AdaptedModel.open(adapter, path, Optional.empty(), work.get()));
+    }
+    Checkpoint base = made != null ? made : added(Checkpoint.open(path));
+    AdapterMatch.of(base, added(Adapter.open(adapter)));
+    return new NamedCheckpoint(Path.of(reference.toString()), base);
+  }
+
+  private <T extends AutoCloseable> T added(T one) {
+    opened.add(one);
+    return one;
   }
 
   private static void requireAdapter(Stage stage, Path folder) {

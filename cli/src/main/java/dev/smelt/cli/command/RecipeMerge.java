@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedSet;
+import java.util.function.BiFunction;
 
 /** Merging as a recipe says: what is planned for all its stages, and carrying it out. */
 final class RecipeMerge {
@@ -63,29 +64,42 @@ final class RecipeMerge {
 
   /** Plans all stages; nothing is read but headers. */
   Explanation explain() {
+    return new Explanation(recipe.file().toString(), plans(Explanation::of));
+  }
+
+  /**
+   * Plans all stages by what is known before any data is read.
+   *
+   * @param use what to make of a plan while its models are open
+   */
+  private <T> List<T> plans(BiFunction<Stage, StagePlan, T> use) {
     List<AutoCloseable> opened = new ArrayList<>();
     try (var _ = new ClosingAll(opened)) {
       RecipeInputs inputs = new RecipeInputs(recipe, Optional.empty(), _ -> "", opened);
-      List<Explanation.OfStage> stages = new ArrayList<>();
+      List<T> made = new ArrayList<>();
       for (Stage stage : recipe.stages()) {
         StagePlan plan = plan(stage, inputs, true);
-        stages.add(Explanation.of(stage, plan));
+        TokenizerSupport.require(stage);
+        made.add(use.apply(stage, plan));
         stage.name().ifPresent(name -> inputs.add(name, new PlannedCheckpoint(name, plan)));
       }
-      return new Explanation(recipe.file().toString(), stages);
+      return made;
     }
   }
 
+  /**
+   * @param anyStatistics where models are not identified
+   */
   private StagePlan plan(Stage stage, RecipeInputs inputs, boolean anyStatistics) {
     boolean last = stage.equals(recipe.stages().getLast());
-    StagePlan plan = StagePlanner.plan(stage, inputs, how.options(stage, last, anyStatistics));
-    TokenizerSupport.require(stage);
-    return plan;
+    return StagePlanner.plan(stage, inputs, how.options(stage, last, anyStatistics));
   }
 
   /** Carries out all stages. Results of all but the last are gone when it is done. */
   Manifest write(OutputOptions options) {
     options.requireWritable(RecipeInputs.paths(recipe));
+    // The last stage must not fail for what could be known before the first.
+    var _ = plans((_, plan) -> plan.outputs());
     List<AutoCloseable> opened = new ArrayList<>();
     Path target = options.target();
     try (LazyDevice device = new LazyDevice(root::openDevice);
@@ -93,14 +107,13 @@ final class RecipeMerge {
         var _ = new ClosingAll(opened)) {
       AdaptedModel.Work work = new AdaptedModel.Work(device, target, root.progress());
       RecipeInputs inputs = new RecipeInputs(recipe, Optional.of(work), this::hash, opened);
-      planAll(inputs);
       MergeWriter writer = new MergeWriter(root, device, how.allowNonFinite());
       SequencedSet<MergeInput> models = new LinkedHashSet<>();
       for (Stage stage : recipe.stages().subList(0, recipe.stages().size() - 1)) {
         String name = stage.name().orElseThrow();
         Path result = stages.file(name);
         write(stage, inputs, models, writer, OutputOptions.to(result));
-        Checkpoint made = new StageResult(name, Checkpoint.open(result));
+        Checkpoint made = new NamedCheckpoint(Path.of(name), Checkpoint.open(result));
         opened.add(made);
         inputs.add(name, made);
       }
@@ -116,16 +129,6 @@ final class RecipeMerge {
     return ContentHash.of(checkpoint, root.threads());
   }
 
-  /** Finds out before the first stage is carried out whether the last one could be. */
-  private void planAll(RecipeInputs inputs) {
-    for (Stage stage : recipe.stages().subList(0, recipe.stages().size() - 1)) {
-      StagePlan plan = plan(stage, inputs, true);
-      String name = stage.name().orElseThrow();
-      inputs.add(name, new PlannedCheckpoint(name, plan));
-    }
-    var _ = plan(recipe.stages().getLast(), inputs, recipe.stages().size() > 1);
-  }
-
   /**
    * @param models to which are added those that are no results of stages
    */
@@ -137,7 +140,7 @@ final class RecipeMerge {
       OutputOptions options) {
     StagePlan plan = plan(stage, inputs, false);
     plan.models().stream()
-        .filter(model -> !(model.checkpoint() instanceof StageResult))
+        .filter(model -> !(model.checkpoint() instanceof NamedCheckpoint))
         .forEach(models::add);
     Optional<MergeInput> base = stage.base().map(_ -> plan.donor());
     return writer.write(

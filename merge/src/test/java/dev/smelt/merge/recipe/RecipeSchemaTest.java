@@ -23,7 +23,7 @@ class RecipeSchemaTest {
     if (Boolean.getBoolean("smelt.update")) {
       Files.writeString(FILE, made);
     }
-    assertThat(Files.readString(FILE)).isEqualTo(made);
+    assertThat(Files.readString(FILE)).as("stale: run make schema").isEqualTo(made);
   }
 
   @Test

@@ -9,16 +9,12 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * What a stage of a recipe has made, under the name that the recipe gives it.
+ * A checkpoint under the name that a recipe gives it: the result of a stage; or, where nothing may
+ * be computed, a model that stands for itself with an adapter laid over it.
  *
- * @param stored where it lies until the recipe is done
+ * @param path that messages name
  */
-record StageResult(String name, Checkpoint stored) implements Checkpoint {
-
-  @Override
-  public Path path() {
-    return Path.of(name);
-  }
+record NamedCheckpoint(Path path, Checkpoint stored) implements Checkpoint {
 
   @Override
   public String kind() {
