@@ -1,5 +1,6 @@
 package dev.smelt.cli.command;
 
+import dev.smelt.formats.Shape;
 import dev.smelt.merge.method.MergeMethod;
 import dev.smelt.merge.method.Operand;
 import dev.smelt.merge.method.Parameter;
@@ -11,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** What a recipe would do, for people and as JSON. */
@@ -40,7 +42,7 @@ record Explanation(String recipe, List<OfStage> stages) {
   record OfTensor(
       String name,
       String dtype,
-      String shape,
+      List<Long> shape,
       @Nullable String method,
       @Nullable Map<String, Object> parameters,
       List<String> sources,
@@ -65,7 +67,7 @@ record Explanation(String recipe, List<OfStage> stages) {
 
   private static OfTensor of(StagePlan plan, MergePlan.Planned planned) {
     String dtype = planned.output().dtype().label();
-    String shape = planned.output().shape().toString();
+    List<Long> shape = sizes(planned.output().shape());
     return switch (planned) {
       case MergePlan.Merged tensor ->
           new OfTensor(
@@ -114,6 +116,10 @@ record Explanation(String recipe, List<OfStage> stages) {
     };
   }
 
+  private static List<Long> sizes(Shape shape) {
+    return IntStream.range(0, shape.rank()).mapToObj(shape::size).toList();
+  }
+
   /** For people: what is written, and below it from what. */
   String text() {
     List<String> lines = new ArrayList<>();
@@ -123,7 +129,7 @@ record Explanation(String recipe, List<OfStage> stages) {
         lines.add("  " + tensor.name() + " " + tensor.dtype() + " " + tensor.shape());
         String how =
             tensor.method() == null ? "copied, " + tensor.reason() : tensor.method() + in(tensor);
-        lines.add("    " + how + " of " + String.join(", ", tensor.sources()));
+        lines.add("    " + how + " of " + sources(tensor));
       }
       stage.dropped().forEach(dropped -> lines.add("  left out: " + dropped));
       stage.notes().forEach(note -> lines.add("  " + note));
@@ -138,5 +144,17 @@ record Explanation(String recipe, List<OfStage> stages) {
         : parameters.entrySet().stream()
             .map(entry -> " " + entry.getKey() + "=" + entry.getValue())
             .collect(Collectors.joining());
+  }
+
+  /** The name of a tensor is left out where it is that of the output. */
+  private static String sources(OfTensor tensor) {
+    String same = "|" + tensor.name();
+    return tensor.sources().stream()
+        .map(
+            source ->
+                source.endsWith(same)
+                    ? source.substring(0, source.length() - same.length())
+                    : source)
+        .collect(Collectors.joining(", "));
   }
 }

@@ -91,8 +91,8 @@ public final class MergeCommand extends SmeltCommand {
   /** What the methods say of themselves is shown below the options. */
   @Spec
   void describeMethods(CommandSpec spec) {
-    MethodOptions.addTo(spec);
     RecipeOptions.relax(spec);
+    MethodOptions.addTo(spec);
     List<String> lines = new ArrayList<>();
     lines.add("%nMethods:");
     for (MethodDescription description : MergeMethods.all()) {

@@ -1,6 +1,7 @@
 package dev.smelt.cli.command;
 
 import dev.smelt.formats.UsageException;
+import java.util.List;
 import java.util.Set;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
@@ -27,9 +28,12 @@ final class RecipeOptions {
 
   /** Explaining writes nothing, so that the target is not required of every call. */
   static void relax(CommandSpec spec) {
-    OptionSpec target = spec.findOption(TARGET);
-    spec.remove(target);
-    spec.addOption(OptionSpec.builder(target).required(false).build());
+    // Options that follow it are put behind it again: help lists them in the order of adding.
+    for (String name : List.of(TARGET, "--overwrite", "--shard-size", "--dtype")) {
+      OptionSpec option = spec.findOption(name);
+      spec.remove(option);
+      spec.addOption(OptionSpec.builder(option).required(false).build());
+    }
   }
 
   /**

@@ -113,6 +113,14 @@ public record Anatomy(
                         + "; single weights of any other may become zero"));
   }
 
+  /** As {@link #of}; empty where the family is not known. */
+  public static Optional<Anatomy> known(Checkpoint checkpoint) {
+    return checkpoint
+        .config()
+        .flatMap(config -> config.text("model_type"))
+        .flatMap(Anatomies::named);
+  }
+
   public int blocks(ModelConfig config) {
     return config.size(keys.blocks().getFirst());
   }

@@ -3,6 +3,7 @@ package dev.smelt.merge.recipe;
 import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.TensorInfo;
+import dev.smelt.formats.UnsupportedException;
 import dev.smelt.formats.model.Anatomy;
 import dev.smelt.formats.model.Anatomy.InBlock;
 import dev.smelt.formats.model.TensorRole;
@@ -25,10 +26,10 @@ final class Blocks {
   private Optional<String> donorsPath = Optional.empty();
 
   /**
-   * @throws dev.smelt.formats.UnsupportedException when the family is not known
+   * @throws UnsupportedException when the family is not known
    */
-  Blocks(Checkpoint donor) {
-    this.anatomy = Anatomy.of(donor);
+  Blocks(Stage stage, Checkpoint donor) {
+    this.anatomy = Anatomy.known(donor).orElseThrow(() -> unknown(stage, donor));
     this.config = donor.config().orElseThrow();
     for (TensorInfo tensor : donor.infos()) {
       Optional<InBlock> place = anatomy.find(tensor.name());
@@ -38,6 +39,19 @@ final class Blocks {
         donorsPath = Optional.of(place.get().before());
       }
     }
+  }
+
+  private static UnsupportedException unknown(Stage stage, Checkpoint donor) {
+    return new UnsupportedException(
+        "blocks of this network are not known",
+        stage.place().toString(),
+        "layer_range and gradients need them, found "
+            + donor
+                .config()
+                .flatMap(config -> config.text("model_type"))
+                .map(type -> "model_type " + type + " in " + donor.path())
+                .orElse("no model_type in " + donor.path()),
+        "use models and values by filter instead");
   }
 
   Anatomy anatomy() {

@@ -90,7 +90,7 @@ public final class StagePlanner {
     MergePlanner.requireMergeable(models);
     Optional<Blocks> blocks =
         stage.isStacked() || hasGradients()
-            ? Optional.of(new Blocks(donor.checkpoint()))
+            ? Optional.of(new Blocks(stage, donor.checkpoint()))
             : Optional.empty();
     List<MergePlan.Planned> tensors = new ArrayList<>();
     List<MergePlan.Dropped> dropped = new ArrayList<>();

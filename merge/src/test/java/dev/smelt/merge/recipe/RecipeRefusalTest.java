@@ -263,4 +263,20 @@ class RecipeRefusalTest {
           .hasMessageContaining("layers.3");
     }
   }
+
+  @Test
+  void gradientsNeedAKnownFamily() {
+    String other = Kitchen.config(4).replace("llama", "other");
+    String head = "merge_method: linear\nmodels: [{model: x}, {model: y}]\n";
+    try (Kitchen kitchen = kitchen()) {
+      kitchen.model("x", other, Kitchen.tensors(DType.F32, 4, 4));
+      kitchen.model("y", other, Kitchen.tensors(DType.F32, 5, 4));
+      assertThatThrownBy(() -> kitchen.plan(head + "parameters: {weight: [0.1, 1]}\n"))
+          .isInstanceOf(UnsupportedException.class)
+          .hasMessageContaining("recipe.yaml:1]")
+          .hasMessageContaining("found model_type other");
+      assertThat(kitchen.plan(head + "parameters: {weight: [{filter: mlp, value: 1}, {value: 2}]}"))
+          .isNotNull();
+    }
+  }
 }
