@@ -239,7 +239,7 @@ class RecipeJobTest {
   void whatIsNoFileIsNoModel() {
     Path recipe = recipe("merge_method: linear\nmodels: [{model: some/model}, {model: other}]\n");
     smelt("merge", recipe, "-o", folder.resolve("none"))
-        .refused(ExitCode.BAD_INPUT, recipe + ":1", "some/model", "not fetched from a hub");
+        .refused(ExitCode.BAD_INPUT, recipe + ":2", "some/model", "not fetched from a hub");
   }
 
   @Test

@@ -10,6 +10,7 @@ import dev.smelt.gpu.statistics.Statistics;
 import dev.smelt.merge.plan.MergeInput;
 import dev.smelt.merge.recipe.ModelReference;
 import dev.smelt.merge.recipe.OpenedModels;
+import dev.smelt.merge.recipe.Place;
 import dev.smelt.merge.recipe.Recipe;
 import dev.smelt.merge.recipe.Source;
 import dev.smelt.merge.recipe.Stage;
@@ -63,14 +64,17 @@ final class RecipeInputs implements OpenedModels {
     for (Stage stage : recipe.stages()) {
       for (ModelReference model : stage.models()) {
         if (!isStage(recipe, model.path())) {
-          paths.add(resolve(recipe, stage, model.path()));
+          paths.add(resolve(recipe, model.place(), model.path()));
         }
-        model.adapter().ifPresent(folder -> paths.add(resolve(recipe, stage, folder)));
+        model.adapter().ifPresent(folder -> paths.add(resolve(recipe, model.place(), folder)));
       }
       stage.slices().stream()
           .flatMap(slice -> slice.sources().stream())
-          .flatMap(source -> source.fisher().stream())
-          .forEach(file -> paths.add(resolve(recipe, stage, file)));
+          .forEach(
+              source ->
+                  source
+                      .fisher()
+                      .ifPresent(file -> paths.add(resolve(recipe, source.place(), file))));
     }
     return paths;
   }
@@ -80,7 +84,7 @@ final class RecipeInputs implements OpenedModels {
   }
 
   /** Relative to the working directory, or else to the recipe. */
-  private static Path resolve(Recipe recipe, Stage stage, String text) {
+  private static Path resolve(Recipe recipe, Place place, String text) {
     try {
       Path path = Path.of(text);
       Path beside = recipe.file().resolveSibling(text);
@@ -92,11 +96,11 @@ final class RecipeInputs implements OpenedModels {
       }
       throw new NotFoundException(
           "no such model",
-          stage.place().toString(),
+          place.toString(),
           "expected a file or folder " + path + (beside.equals(path) ? "" : " or " + beside),
           "models are not fetched from a hub: download it, and give its path");
     } catch (InvalidPathException e) {
-      throw new CorruptException("no path", stage.place().toString(), "found " + text, "");
+      throw new CorruptException("no path", place.toString(), "found " + text, "");
     }
   }
 
@@ -106,42 +110,44 @@ final class RecipeInputs implements OpenedModels {
   }
 
   @Override
-  public MergeInput of(Stage stage, Source source) {
-    MergeInput model = model(stage, source.model());
+  public MergeInput of(Source source) {
+    MergeInput model = model(source.model());
     if (source.fisher().isEmpty()) {
       return model;
     }
     return withStatistics.computeIfAbsent(
         source,
         _ -> {
-          Path file = resolve(recipe, stage, source.fisher().get());
+          Path file = resolve(recipe, source.place(), source.fisher().get());
           statistics.add(file);
           Statistics found = added(Statistics.open(file));
           return new MergeInput(model.checkpoint(), model.sha256(), Optional.of(found));
         });
   }
 
-  private MergeInput model(Stage stage, ModelReference reference) {
+  private MergeInput model(ModelReference reference) {
     MergeInput known = models.get(reference);
     if (known == null) {
-      Checkpoint checkpoint = open(stage, reference);
+      Checkpoint checkpoint = open(reference);
       known = new MergeInput(checkpoint, hash.apply(checkpoint), Optional.empty());
       models.put(reference, known);
     }
     return known;
   }
 
-  private Checkpoint open(Stage stage, ModelReference reference) {
+  private Checkpoint open(ModelReference reference) {
     Checkpoint made = stages.get(reference.path());
     if (reference.adapter().isEmpty()) {
-      return made != null ? made : added(Checkpoint.open(resolve(recipe, stage, reference.path())));
+      return made != null
+          ? made
+          : added(Checkpoint.open(resolve(recipe, reference.place(), reference.path())));
     }
-    Path adapter = resolve(recipe, stage, reference.adapter().get());
-    requireAdapter(stage, adapter);
+    Path adapter = resolve(recipe, reference.place(), reference.adapter().get());
+    requireAdapter(reference, adapter);
     Path path =
         switch (made) {
           case NamedCheckpoint result -> result.stored().path();
-          case null -> resolve(recipe, stage, reference.path());
+          case null -> resolve(recipe, reference.place(), reference.path());
           default -> made.path();
         };
     if (work.isPresent()) {
@@ -157,11 +163,11 @@ final class RecipeInputs implements OpenedModels {
     return one;
   }
 
-  private static void requireAdapter(Stage stage, Path folder) {
+  private static void requireAdapter(ModelReference reference, Path folder) {
     if (!Adapter.isFolder(folder)) {
       throw new CorruptException(
           "no adapter",
-          stage.place().toString(),
+          reference.place().toString(),
           folder + " is not the folder of an adapter",
           "the form is model+adapter");
     }

@@ -45,12 +45,20 @@ final class Chooser {
     for (Parameter parameter : stage.method().parameters()) {
       Optional<List<Double>> found =
           parameter.scope() == Parameter.Scope.MERGE
-              ? shared(parameter.name(), output, t).map(List::of)
+              ? one(parameter.name(), output, names, t).map(List::of)
               : perModel(parameter, names, t);
       found.ifPresent(values -> given.put(parameter.name(), values));
       all.put(parameter.name(), found.orElseGet(() -> List.of(parameter.standardValue())));
     }
     return new Chosen(made.computeIfAbsent(given, values -> method(values, output)), all);
+  }
+
+  private Optional<Double> one(String name, String output, List<String> names, double t) {
+    Optional<Double> ofModel =
+        names.size() == 1
+            ? at(operation.models().getFirst().parameters(), name, names.getFirst(), t)
+            : Optional.empty();
+    return ofModel.or(() -> shared(name, output, t));
   }
 
   private Optional<Double> shared(String name, String tensor, double t) {

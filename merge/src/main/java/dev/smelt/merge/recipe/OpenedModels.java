@@ -7,5 +7,5 @@ import dev.smelt.merge.plan.MergeInput;
 public interface OpenedModels {
 
   /** The model of a source, with the statistics that the source names. */
-  MergeInput of(Stage stage, Source source);
+  MergeInput of(Source source);
 }

@@ -50,12 +50,16 @@ final class ParameterReader {
     return settings;
   }
 
-  /** Parameters of one of the models, which must be of those that each model has for itself. */
+  /**
+   * Parameters of one of the models: of those that each model has for itself, or, where there is
+   * one model, all of them.
+   */
   Map<String, Setting> readOfModel(Optional<Yaml> parameters) {
     Map<String, Setting> settings = read(parameters);
+    boolean ofOneModel = method.inputs().models() == MethodDescription.Models.ONE;
     for (Map.Entry<String, Setting> entry : settings.entrySet()) {
       Parameter parameter = method.parameter(entry.getKey()).orElseThrow();
-      if (parameter.scope() == Parameter.Scope.MERGE) {
+      if (parameter.scope() == Parameter.Scope.MERGE && !ofOneModel) {
         throw new CorruptException(
             "parameter in the wrong place",
             entry.getValue().place().toString(),

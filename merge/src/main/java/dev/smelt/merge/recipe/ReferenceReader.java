@@ -29,7 +29,7 @@ final class ReferenceReader {
     String text = value.text();
     int plus = text.indexOf(ModelReference.ADAPTER);
     if (plus < 0 || exists(text)) {
-      return new ModelReference(path(key, value, text), Optional.empty());
+      return new ModelReference(path(key, value, text), Optional.empty(), value.place());
     }
     if (text.indexOf(ModelReference.ADAPTER, plus + 1) >= 0) {
       throw new CorruptException(
@@ -37,7 +37,8 @@ final class ReferenceReader {
     }
     return new ModelReference(
         path(key, value, text.substring(0, plus)),
-        Optional.of(path(key, value, text.substring(plus + 1))));
+        Optional.of(path(key, value, text.substring(plus + 1))),
+        value.place());
   }
 
   private static ModelReference ofFields(Yaml.Fields fields) {
@@ -55,8 +56,11 @@ final class ReferenceReader {
     Optional<String> adapter = fields.find(ADAPTER).map(found -> located(ADAPTER, found));
     return fields
         .find(PATH)
-        .map(found -> new ModelReference(located(PATH, fields), adapter))
-        .orElseGet(() -> new ModelReference(located(MODEL, fields.get(MODEL, "a model")), adapter));
+        .map(found -> new ModelReference(located(PATH, fields), adapter, fields.place()))
+        .orElseGet(
+            () ->
+                new ModelReference(
+                    located(MODEL, fields.get(MODEL, "a model")), adapter, fields.place()));
   }
 
   /** A path, by itself or with a key. */

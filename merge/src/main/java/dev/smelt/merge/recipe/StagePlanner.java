@@ -43,7 +43,7 @@ public final class StagePlanner {
     this.stage = stage;
     this.opened = opened;
     this.options = options;
-    this.donor = opened.of(stage, donor(stage));
+    this.donor = opened.of(donor(stage));
     this.models = models();
   }
 
@@ -79,9 +79,7 @@ public final class StagePlanner {
     SequencedSet<MergeInput> all = new LinkedHashSet<>();
     all.add(donor);
     for (OutputSlice slice : stage.slices()) {
-      Operation.of(stage.method(), slice)
-          .all()
-          .forEach(source -> all.add(opened.of(stage, source)));
+      Operation.of(stage.method(), slice).all().forEach(source -> all.add(opened.of(source)));
     }
     return List.copyOf(all);
   }
@@ -160,7 +158,7 @@ public final class StagePlanner {
     Operation operation = Operation.of(stage.method(), slice);
     List<PlanPart> parts = new ArrayList<>();
     for (Source source : operation.all()) {
-      MergeInput input = opened.of(stage, source);
+      MergeInput input = opened.of(source);
       parts.add(new PlanPart(input, models.indexOf(input) + 1, placed.tensors(source, input)));
     }
     Chooser chooser = new Chooser(stage, slice, operation);

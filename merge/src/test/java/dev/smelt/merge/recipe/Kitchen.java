@@ -120,9 +120,7 @@ final class Kitchen implements AutoCloseable {
             options.anyModel(),
             options.allowNonFinite());
     return StagePlanner.plan(
-        stage,
-        (_, source) -> new MergeInput(model(source.model().path()), "", Optional.empty()),
-        own);
+        stage, source -> new MergeInput(model(source.model().path()), "", Optional.empty()), own);
   }
 
   /** Carries out a recipe of one stage. */
