@@ -265,7 +265,7 @@ class RefusalTest {
     Run.plain("inspect", DRAMA.toString(), "--device", "tpu").refused(ExitCode.USAGE, "tpu");
     Run.plain("inspect", DRAMA.toString(), "--threads", "0").refused(ExitCode.USAGE, "--threads 0");
     smelt("merge", DRAMA, "--method", "linear", "-o", small)
-        .refused(ExitCode.USAGE, "merging needs at least two models, found 1");
+        .refused(ExitCode.USAGE, "linear is of 2 or more models, found 1");
     assertNothingWritten();
   }
 
