@@ -37,8 +37,8 @@ fuzz: jdk ## bounds and promises of clusters on 3,000 random families; minutes
 	@$(MVN) -pl formats,gpu,compress -am test -Dtest='GrowthTest,ClustererTest' -Dsmelt.families=3000 -Dsurefire.failIfNoSpecifiedTests=false
 	@echo "no bound or promise broke"
 
-schema: jdk ## write docs/recipe.schema.json anew, after a change of a method's parameters
-	@$(MVN) -pl formats,gpu,merge -am test -Dtest=RecipeSchemaTest -Dsmelt.update=true -Dsurefire.failIfNoSpecifiedTests=false
+schema: jdk ## write docs/recipe.schema.json and docs/merge-methods.md anew, after a change of a method's parameters
+	@$(MVN) -pl formats,gpu,merge -am test -Dtest=RecipeSchemaTest,MethodsPageTest -Dsmelt.update=true -Dsurefire.failIfNoSpecifiedTests=false
 
 format: jdk ## apply the house formatting
 	@$(MVN) spotless:apply
