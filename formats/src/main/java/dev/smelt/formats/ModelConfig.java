@@ -149,6 +149,11 @@ public final class ModelConfig {
     return new ModelConfig(copy, where);
   }
 
+  /** All keys, in order. */
+  public List<String> keys() {
+    return List.copyOf(root.propertyNames());
+  }
+
   /** Keys that have another value here than there, or are missing in one of the two. */
   public SortedSet<String> keysUnlike(ModelConfig other) {
     SortedSet<String> keys = new TreeSet<>(root.propertyNames());

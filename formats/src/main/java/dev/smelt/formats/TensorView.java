@@ -63,6 +63,15 @@ public final class TensorView {
   }
 
   /**
+   * A tensor whose bytes are put together when they are first asked for.
+   *
+   * @param bytes gives them, read-only: at every call the same
+   */
+  public static TensorView made(TensorInfo info, Supplier<MemorySegment> bytes) {
+    return new TensorView(info, bytes, OptionalLong.empty(), Optional.empty());
+  }
+
+  /**
    * Integers that stand for real numbers: X[i,…] = ints[i,…]·scales[i].
    *
    * @param ints I8 of n rows, at least one axis and one element

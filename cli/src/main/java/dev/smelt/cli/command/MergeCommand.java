@@ -86,6 +86,8 @@ public final class MergeCommand extends SmeltCommand {
 
   @Mixin private BaseMixin base = new BaseMixin();
 
+  @Mixin private TokenizerMixin tokenizer = new TokenizerMixin();
+
   @Mixin private OutputMixin output = new OutputMixin();
 
   /** What the methods say of themselves is shown below the options. */
@@ -112,13 +114,18 @@ public final class MergeCommand extends SmeltCommand {
     Useless.refuse("--explain", explain, "without a recipe");
     MergeMethod chosen = method();
     OutputOptions options = requiredOptions();
-    options.requireWritable(base.with(Stream.concat(paths.stream(), fisher.stream()).toList()));
+    tokenizer.requirePlace(options);
+    options.requireWritable(
+        base.with(tokenizer.with(Stream.concat(paths.stream(), fisher.stream()).toList())));
     List<AutoCloseable> opened = new ArrayList<>();
     try (LazyDevice device = new LazyDevice(root()::openDevice);
         var _ = new ClosingAll(opened)) {
       List<MergeInput> inputs = open(chosen.description().inputs(), device, opened);
       MergeOptions how = new MergeOptions(output.dtype(), heads, anyModel, allowNonFinite);
-      return merge(inputs, MergePlanner.plan(inputs, chosen, how), options, device);
+      List<MergeInput> laid =
+          tokenizer.laid(inputs, inputs.size() > paths.size(), options.target(), opened);
+      MergePlan plan = MergePlanner.plan(laid, chosen, how);
+      return merge(inputs, laid.getFirst().checkpoint(), plan, options, device);
     }
   }
 
@@ -214,8 +221,15 @@ public final class MergeCommand extends SmeltCommand {
     return new MergeInput(checkpoint, ContentHash.of(checkpoint, root().threads()), statistics);
   }
 
+  /**
+   * @param first as it is merged
+   */
   private Result merge(
-      List<MergeInput> inputs, MergePlan plan, OutputOptions options, LazyDevice device) {
+      List<MergeInput> inputs,
+      Checkpoint first,
+      MergePlan plan,
+      OutputOptions options,
+      LazyDevice device) {
     MergeWriter writer = new MergeWriter(root(), device, allowNonFinite);
     Optional<MergeInput> changed =
         inputs.size() > paths.size() ? Optional.of(inputs.getFirst()) : Optional.empty();
@@ -223,11 +237,8 @@ public final class MergeCommand extends SmeltCommand {
         writer.write(
             plan,
             new MergeWriter.Around(
-                inputs
-                    .getFirst()
-                    .checkpoint()
-                    .config()
-                    .map(config -> config.withDtype(output.dtype())),
+                first,
+                first.config().map(config -> config.withDtype(output.dtype())),
                 inputs,
                 writer.inputs(inputs, changed, fisher),
                 this::parameters),
@@ -246,6 +257,7 @@ public final class MergeCommand extends SmeltCommand {
     parameters.put("heads", heads.toString());
     parameters.put("allowNonFinite", allowNonFinite);
     output.dtype().ifPresent(dtype -> parameters.put("dtype", dtype.label()));
+    tokenizer.addTo(parameters);
     return parameters;
   }
 }

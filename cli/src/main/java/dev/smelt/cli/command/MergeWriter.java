@@ -2,6 +2,7 @@ package dev.smelt.cli.command;
 
 import dev.smelt.cli.Smelt;
 import dev.smelt.compress.delta.AdaptedModel;
+import dev.smelt.formats.Checkpoint;
 import dev.smelt.formats.CheckpointWriter;
 import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.OutputOptions;
@@ -18,7 +19,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
-import java.util.stream.Stream;
 
 /** Carries out a plan and writes its result with a manifest. */
 final class MergeWriter {
@@ -36,12 +36,14 @@ final class MergeWriter {
   /**
    * What is written beside the tensors.
    *
+   * @param first of the models, as it is merged: side files are its
    * @param config of the output
-   * @param models sizes before, and side files, are those of the first
+   * @param models as they are stored
    * @param inputs everything that is read
    * @param parameters for the manifest, from what the methods say of themselves
    */
   record Around(
+      Checkpoint first,
       Optional<ModelConfig> config,
       List<MergeInput> models,
       List<Manifest.Input> inputs,
@@ -53,7 +55,8 @@ final class MergeWriter {
             Merger.outputs(plan),
             Map.of(),
             around.config(),
-            around.models().getFirst().checkpoint().sideFiles());
+            around.first().sideFiles(),
+            TokenizerMixin.texts(around.first()));
     try (CheckpointWriter writer = CheckpointWriter.create(options, content)) {
       Merger merger =
           new Merger(plan, allowNonFinite, root.threads(), () -> device.get().linearAlgebra());
@@ -66,16 +69,16 @@ final class MergeWriter {
               around.inputs(),
               around.models().stream().map(MergeInput::checkpoint).toList(),
               content,
-              records(plan),
-              notes(plan, around.models())));
+              records(plan, around.first()),
+              notes(plan, around)));
     }
   }
 
-  private static List<String> notes(MergePlan plan, List<MergeInput> models) {
-    return Stream.concat(
-            plan.notes().stream(),
-            models.stream().flatMap(model -> BaseMixin.notes(model.checkpoint()).stream()))
-        .toList();
+  private static List<String> notes(MergePlan plan, Around around) {
+    List<String> notes = new ArrayList<>(plan.notes());
+    notes.addAll(TokenizerMixin.notes(around.first()));
+    around.models().forEach(model -> notes.addAll(BaseMixin.notes(model.checkpoint())));
+    return notes;
   }
 
   /**
@@ -100,7 +103,7 @@ final class MergeWriter {
     return inputs;
   }
 
-  private static List<TensorRecord> records(MergePlan plan) {
+  private static List<TensorRecord> records(MergePlan plan, Checkpoint first) {
     List<TensorRecord> records = new ArrayList<>();
     for (MergePlan.Planned planned : plan.tensors()) {
       records.add(
@@ -109,13 +112,13 @@ final class MergeWriter {
                 TensorRecord.of(
                     tensor.output().name(),
                     TensorRecord.MERGED,
-                    tensor.operands().theta().getFirst().view().info().bytes(),
+                    TokenizerMixin.bytesBefore(first, tensor.operands().theta().getFirst().view()),
                     tensor.output().bytes());
             case MergePlan.Copied tensor ->
                 TensorRecord.kept(
                     tensor.output().name(),
                     tensor.reason(),
-                    tensor.source().view().info().bytes(),
+                    TokenizerMixin.bytesBefore(first, tensor.source().view()),
                     tensor.output().bytes());
           });
     }

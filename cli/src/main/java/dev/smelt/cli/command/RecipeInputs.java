@@ -125,6 +125,11 @@ final class RecipeInputs implements OpenedModels {
         });
   }
 
+  /** A model as it is stored. */
+  Checkpoint checkpoint(ModelReference reference) {
+    return model(reference).checkpoint();
+  }
+
   private MergeInput model(ModelReference reference) {
     MergeInput known = models.get(reference);
     if (known == null) {

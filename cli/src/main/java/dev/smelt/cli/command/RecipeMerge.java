@@ -12,12 +12,13 @@ import dev.smelt.formats.storage.Storage;
 import dev.smelt.merge.plan.HeadPolicy;
 import dev.smelt.merge.plan.MergeInput;
 import dev.smelt.merge.plan.MergeOptions;
+import dev.smelt.merge.recipe.LaidModels;
 import dev.smelt.merge.recipe.PlannedCheckpoint;
 import dev.smelt.merge.recipe.Recipe;
 import dev.smelt.merge.recipe.Stage;
 import dev.smelt.merge.recipe.StagePlan;
 import dev.smelt.merge.recipe.StagePlanner;
-import dev.smelt.merge.recipe.TokenizerSupport;
+import dev.smelt.merge.vocabulary.VocabularyModel;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -78,8 +79,7 @@ final class RecipeMerge {
       RecipeInputs inputs = new RecipeInputs(recipe, Optional.empty(), _ -> "", opened);
       List<T> made = new ArrayList<>();
       for (Stage stage : recipe.stages()) {
-        StagePlan plan = plan(stage, inputs, true);
-        TokenizerSupport.require(stage);
+        StagePlan plan = plan(stage, inputs, recipe.file(), opened, true);
         made.add(use.apply(stage, plan));
         stage.name().ifPresent(name -> inputs.add(name, new PlannedCheckpoint(name, plan)));
       }
@@ -88,11 +88,20 @@ final class RecipeMerge {
   }
 
   /**
+   * @param scratchNear on whose disk matrices of another vocabulary are put together
    * @param anyStatistics where models are not identified
    */
-  private StagePlan plan(Stage stage, RecipeInputs inputs, boolean anyStatistics) {
+  private StagePlan plan(
+      Stage stage,
+      RecipeInputs inputs,
+      Path scratchNear,
+      List<AutoCloseable> opened,
+      boolean anyStatistics) {
     boolean last = stage.equals(recipe.stages().getLast());
-    return StagePlanner.plan(stage, inputs, how.options(stage, last, anyStatistics));
+    return StagePlanner.plan(
+        stage,
+        LaidModels.of(stage, inputs, inputs::checkpoint, scratchNear, opened),
+        how.options(stage, last, anyStatistics));
   }
 
   /** Carries out all stages. Results of all but the last are gone when it is done. */
@@ -112,12 +121,12 @@ final class RecipeMerge {
       for (Stage stage : recipe.stages().subList(0, recipe.stages().size() - 1)) {
         String name = stage.name().orElseThrow();
         Path result = stages.file(name);
-        write(stage, inputs, models, writer, OutputOptions.to(result));
+        write(stage, inputs, models, writer, OutputOptions.to(result), opened);
         Checkpoint made = new NamedCheckpoint(Path.of(name), Checkpoint.open(result));
         opened.add(made);
         inputs.add(name, made);
       }
-      return write(recipe.stages().getLast(), inputs, models, writer, options);
+      return write(recipe.stages().getLast(), inputs, models, writer, options, opened);
     }
   }
 
@@ -137,20 +146,29 @@ final class RecipeMerge {
       RecipeInputs inputs,
       SequencedSet<MergeInput> models,
       MergeWriter writer,
-      OutputOptions options) {
-    StagePlan plan = plan(stage, inputs, false);
-    plan.models().stream()
+      OutputOptions options,
+      List<AutoCloseable> opened) {
+    StagePlan plan = plan(stage, inputs, options.target(), opened, false);
+    List<MergeInput> stored = plan.models().stream().map(RecipeMerge::stored).toList();
+    stored.stream()
         .filter(model -> !(model.checkpoint() instanceof NamedCheckpoint))
         .forEach(models::add);
-    Optional<MergeInput> base = stage.base().map(_ -> plan.donor());
+    Optional<MergeInput> base = stage.base().map(_ -> stored(plan.donor()));
     return writer.write(
         plan.plan(),
         new MergeWriter.Around(
+            plan.donor().checkpoint(),
             plan.config(),
-            plan.models(),
+            stored,
             writer.inputs(List.copyOf(models), base, inputs.statistics()),
             _ -> parameters(stage)),
         options);
+  }
+
+  private static MergeInput stored(MergeInput model) {
+    return model.checkpoint() instanceof VocabularyModel laid
+        ? new MergeInput(laid.stored(), model.sha256(), model.statistics())
+        : model;
   }
 
   private Map<String, Object> parameters(Stage stage) {

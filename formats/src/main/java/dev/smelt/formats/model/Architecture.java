@@ -22,13 +22,15 @@ import java.util.stream.Stream;
  * @param tied bare name of a tensor → bare name of the tensor that stands for it where the config
  *     ties word embeddings
  * @param fusions matrices that are several in one
+ * @param byToken bare names of tensors that have a row for each token of the vocabulary
  */
 public record Architecture(
     String modelType,
     String prefix,
     Map<String, String> tied,
     List<Rule> rules,
-    List<Fusion> fusions) {
+    List<Fusion> fusions,
+    Pattern byToken) {
 
   /** Names that match are of this role. */
   record Rule(Pattern names, TensorRole role) {
@@ -62,7 +64,8 @@ public record Architecture(
               Rule.of("(wte|wpe)\\.weight", TensorRole.EMBEDDING),
               Rule.of("(lm_head|score)\\.(weight|bias)", TensorRole.HEAD),
               BIASES),
-          List.of(Fusion.of("h\\.\\d+\\.attn\\.c_attn\\.weight", Fusion::thirds)));
+          List.of(Fusion.of("h\\.\\d+\\.attn\\.c_attn\\.weight", Fusion::thirds)),
+          Pattern.compile("wte\\.weight|lm_head\\.weight"));
 
   /** For networks without rules of their own: what the names of most families have in common. */
   private static final Architecture GENERAL =
@@ -80,7 +83,10 @@ public record Architecture(
                   "(.*\\.)?(lm_head|score|classifier|pooler|head|cls)(\\..*)?", TensorRole.HEAD),
               BIASES,
               Rule.of(".*\\.weight", TensorRole.LINEAR)),
-          List.of());
+          List.of(),
+          Pattern.compile(
+              "(.*\\.)?((wte|embed_tokens|embed_in|word_embeddings)\\.weight"
+                  + "|(lm_head|embed_out)\\.(weight|bias))"));
 
   private static final Map<String, Architecture> KNOWN =
       Stream.of(List.of(GPT2), EncoderNames.all(), DecoderNames.all())
@@ -123,6 +129,13 @@ public record Architecture(
   /** The name without the family's prefix. */
   public String bareName(String name) {
     return name.startsWith(prefix) ? name.substring(prefix.length()) : name;
+  }
+
+  /**
+   * Whether a tensor has a row for each token: the embedding of tokens and heads that name them.
+   */
+  public boolean hasRowPerToken(String name) {
+    return byToken.matcher(bareName(name)).matches();
   }
 
   private static boolean isConvolution(Shape shape) {

@@ -3,6 +3,7 @@ package dev.smelt.formats.model;
 import dev.smelt.formats.model.Architecture.Rule;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /** Naming rules of Llama and its descendants, and of GPT-NeoX. */
@@ -28,6 +29,8 @@ final class DecoderNames {
           Fusion.of("layers\\.\\d+\\.self_attn\\.qkv_proj\\.weight", Fusion::grouped),
           Fusion.of("layers\\.\\d+\\.mlp\\.gate_up_proj\\.weight", Fusion::gateAndUp));
 
+  private static final Pattern BY_TOKEN = Pattern.compile("(embed_tokens|lm_head)\\.weight");
+
   private static final Architecture GPT_NEOX =
       new Architecture(
           "gpt_neox",
@@ -50,7 +53,8 @@ final class DecoderNames {
                   TensorRole.LINEAR),
               Architecture.BIASES),
           List.of(
-              Fusion.of("layers\\.\\d+\\.attention\\.query_key_value\\.weight", Fusion::byHead)));
+              Fusion.of("layers\\.\\d+\\.attention\\.query_key_value\\.weight", Fusion::byHead)),
+          Pattern.compile("(embed_in|embed_out)\\.weight"));
 
   private DecoderNames() {}
 
@@ -58,7 +62,8 @@ final class DecoderNames {
     Map<String, String> tied = Map.of("lm_head.weight", "embed_tokens.weight");
     return Stream.concat(
             LLAMA_KIN.stream()
-                .map(type -> new Architecture(type, "model.", tied, LLAMA_RULES, FUSIONS)),
+                .map(
+                    type -> new Architecture(type, "model.", tied, LLAMA_RULES, FUSIONS, BY_TOKEN)),
             Stream.of(GPT_NEOX))
         .toList();
   }

@@ -3,11 +3,14 @@ package dev.smelt.formats.model;
 import dev.smelt.formats.model.Architecture.Rule;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 
 /** Naming rules of BERT, its descendants, and ViT. */
 final class EncoderNames {
 
   private static final String WORDS = "embeddings.word_embeddings.weight";
+
+  private static final String TABLE = "embeddings\\.word_embeddings\\.weight";
 
   private static final Rule POSITION_IDS = Rule.of("embeddings\\.position_ids", TensorRole.BUFFER);
   private static final Rule NORMS =
@@ -41,7 +44,8 @@ final class EncoderNames {
               ATTENTION,
               DENSE,
               Architecture.BIASES),
-          List.of());
+          List.of(),
+          Pattern.compile(TABLE + "|cls\\.predictions\\.(decoder\\.weight|decoder\\.bias|bias)"));
 
   private static final Architecture ROBERTA =
       new Architecture(
@@ -58,7 +62,8 @@ final class EncoderNames {
               ATTENTION,
               DENSE,
               Architecture.BIASES),
-          List.of());
+          List.of(),
+          Pattern.compile(TABLE + "|lm_head\\.(decoder\\.weight|decoder\\.bias|bias)"));
 
   private static final Architecture DISTILBERT =
       new Architecture(
@@ -79,7 +84,8 @@ final class EncoderNames {
                   TensorRole.LINEAR),
               Rule.of("transformer\\.layer\\.\\d+\\.ffn\\.lin[12]\\.weight", TensorRole.LINEAR),
               Architecture.BIASES),
-          List.of());
+          List.of(),
+          Pattern.compile(TABLE + "|vocab_projector\\.(weight|bias)"));
 
   private static final Architecture VIT =
       new Architecture(
@@ -97,7 +103,9 @@ final class EncoderNames {
                   TensorRole.LINEAR),
               DENSE,
               Architecture.BIASES),
-          List.of());
+          List.of(),
+          // Patches and classes, no tokens.
+          Pattern.compile("(?!)"));
 
   private EncoderNames() {}
 

@@ -259,6 +259,38 @@ class ArchitectureTest {
     assertThat(Architecture.of(Optional.empty()).role(info(name, rank))).isEqualTo(role);
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "gpt2, transformer.wte.weight, true",
+    "gpt2, lm_head.weight, true",
+    "gpt2, wpe.weight, false",
+    "gpt2, score.weight, false",
+    "llama, model.embed_tokens.weight, true",
+    "qwen2, lm_head.weight, true",
+    "mistral, score.weight, false",
+    "gpt_neox, gpt_neox.embed_in.weight, true",
+    "gpt_neox, embed_out.weight, true",
+    "bert, bert.embeddings.word_embeddings.weight, true",
+    "bert, bert.embeddings.position_embeddings.weight, false",
+    "bert, bert.embeddings.token_type_embeddings.weight, false",
+    "bert, cls.predictions.bias, true",
+    "bert, cls.predictions.decoder.weight, true",
+    "bert, cls.predictions.transform.dense.bias, false",
+    "bert, cls.seq_relationship.weight, false",
+    "roberta, lm_head.decoder.bias, true",
+    "roberta, lm_head.bias, true",
+    "roberta, lm_head.dense.bias, false",
+    "distilbert, vocab_projector.bias, true",
+    "distilbert, vocab_transform.weight, false",
+    "vit, vit.embeddings.cls_token, false",
+    "mixtral, model.embed_tokens.weight, true",
+    "mixtral, lm_head.weight, true",
+    "mixtral, model.embed_positions.weight, false"
+  })
+  void someHaveARowForEachToken(String model, String name, boolean has) {
+    assertThat(of(model).hasRowPerToken(name)).isEqualTo(has);
+  }
+
   @Test
   void bareNames() {
     Architecture gpt2 = of("gpt2");

@@ -5,6 +5,7 @@ import dev.smelt.formats.ModelConfig;
 import dev.smelt.formats.model.Architecture;
 import dev.smelt.formats.model.LowRank;
 import dev.smelt.formats.model.TensorRole;
+import dev.smelt.merge.vocabulary.VocabularyCheck;
 import java.util.List;
 import java.util.Optional;
 
@@ -21,6 +22,7 @@ final class Compatibility {
     requireOneArchitecture(inputs);
     requireOneTying(inputs, architecture);
     requireDense(inputs, architecture);
+    VocabularyCheck.requireOneVocabulary(inputs.stream().map(MergeInput::checkpoint).toList());
   }
 
   private static void requireDense(List<MergeInput> inputs, Architecture architecture) {

@@ -6,6 +6,7 @@ import dev.smelt.formats.TensorView;
 import dev.smelt.formats.model.Architecture;
 import dev.smelt.gpu.statistics.Statistics;
 import dev.smelt.merge.method.Operand;
+import dev.smelt.merge.vocabulary.VocabularyModel;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -25,15 +26,17 @@ final class FisherTensors {
       List<MergeInput> inputs, Architecture architecture, String name, List<TensorView> theta) {
     List<Operand> fisher = new ArrayList<>();
     for (int model = 0; model < theta.size(); model++) {
-      Statistics source = ModelStatistics.of(inputs.get(model));
-      fisher.add(new Operand(source.path(), of(source, architecture, name, theta.get(model))));
+      MergeInput input = inputs.get(model);
+      Statistics source = ModelStatistics.of(input);
+      fisher.add(new Operand(source.path(), of(input, architecture, name, theta.get(model))));
     }
     return fisher;
   }
 
   private static TensorView of(
-      Statistics source, Architecture architecture, String name, TensorView parameter) {
-    TensorView diagonal =
+      MergeInput input, Architecture architecture, String name, TensorView parameter) {
+    Statistics source = ModelStatistics.of(input);
+    TensorView stored =
         source
             .diagonal(parameter.name())
             .or(() -> tied(source, architecture, name))
@@ -44,6 +47,10 @@ final class FisherTensors {
                         source.path() + "|" + parameter.name(),
                         "",
                         "compute it with smelt fisher --stats diag"));
+    TensorView diagonal =
+        input.checkpoint() instanceof VocabularyModel model
+            ? model.information(parameter.name(), stored)
+            : stored;
     if (!diagonal.shape().equals(parameter.shape())) {
       throw new MismatchException(
           "Fisher information of another shape",

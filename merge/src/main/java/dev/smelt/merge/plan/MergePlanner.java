@@ -230,6 +230,9 @@ public final class MergePlanner {
     if (!head || options.heads() == HeadPolicy.ERROR) {
       String advice =
           head ? "pass --heads first to keep the first model's" : "merge models of one shape";
+      if (architecture.hasRowPerToken(name)) {
+        advice += ", or choose a vocabulary with --tokenizer base or --tokenizer union";
+      }
       throw notShared(name, first, model, found, advice);
     }
     tensors.add(new Copied(output, operand(0, first), Cause.UNSHARED_HEAD, List.of()));

@@ -28,7 +28,7 @@ public record Stage(
     List<OutputSlice> slices,
     List<Map<String, Setting>> parameters,
     Optional<DType> dtype,
-    Optional<TokenizerRequest> tokenizer,
+    Optional<RecipeTokenizer> tokenizer,
     List<String> notes,
     Object echo) {
 

@@ -19,7 +19,7 @@ final class TokenizerReader {
 
   private TokenizerReader() {}
 
-  static Optional<TokenizerRequest> read(Yaml.Fields document) {
+  static Optional<RecipeTokenizer> read(Yaml.Fields document) {
     Optional<Yaml> source = document.find(SOURCE_KEY);
     Optional<Yaml> tokenizer = document.find(KEY);
     if (source.isPresent() && tokenizer.isPresent()) {
@@ -34,7 +34,7 @@ final class TokenizerReader {
         .or(() -> tokenizer.map(value -> ofFields(value.fields(KEY))));
   }
 
-  private static TokenizerRequest ofFields(Yaml.Fields fields) {
+  private static RecipeTokenizer ofFields(Yaml.Fields fields) {
     fields.only(KEY, List.of(SOURCE, TOKENS, PAD));
     fields
         .find(TOKENS)
@@ -50,8 +50,8 @@ final class TokenizerReader {
         // As in mergekit.
         .orElseGet(
             () ->
-                new TokenizerRequest(
-                    fields.place(), TokenizerRequest.Kind.UNION, Optional.empty(), pad));
+                new RecipeTokenizer(
+                    fields.place(), RecipeTokenizer.Kind.UNION, Optional.empty(), pad));
   }
 
   private static OptionalInt multiple(Yaml value) {
@@ -63,15 +63,15 @@ final class TokenizerReader {
         .orElseThrow(() -> value.refusal("invalid " + PAD, "a whole number >= 1", ""));
   }
 
-  private static TokenizerRequest request(Yaml value, OptionalInt pad) {
+  private static RecipeTokenizer request(Yaml value, OptionalInt pad) {
     if (!(value instanceof Yaml.Scalar scalar)) {
       return ofModel(value, pad);
     }
     return switch (scalar.text()) {
       case "base" ->
-          new TokenizerRequest(value.place(), TokenizerRequest.Kind.BASE, Optional.empty(), pad);
+          new RecipeTokenizer(value.place(), RecipeTokenizer.Kind.BASE, Optional.empty(), pad);
       case "union" ->
-          new TokenizerRequest(value.place(), TokenizerRequest.Kind.UNION, Optional.empty(), pad);
+          new RecipeTokenizer(value.place(), RecipeTokenizer.Kind.UNION, Optional.empty(), pad);
       default ->
           ofModel(
               new Yaml.Scalar(scalar.place(), scalar.text().replaceFirst("^" + MODEL, ""), false),
@@ -79,10 +79,10 @@ final class TokenizerReader {
     };
   }
 
-  private static TokenizerRequest ofModel(Yaml value, OptionalInt pad) {
-    return new TokenizerRequest(
+  private static RecipeTokenizer ofModel(Yaml value, OptionalInt pad) {
+    return new RecipeTokenizer(
         value.place(),
-        TokenizerRequest.Kind.MODEL,
+        RecipeTokenizer.Kind.MODEL,
         Optional.of(ReferenceReader.read(SOURCE_KEY, value)),
         pad);
   }

@@ -164,26 +164,6 @@ class RecipeRefusalTest {
   }
 
   @Test
-  void tokenizersOfOtherModelsAreRefused() {
-    try (Kitchen kitchen = kitchen()) {
-      for (String source : new String[] {"union", "base", "model:b", "{path: b}"}) {
-        Stage stage = kitchen.read(LINEAR + "tokenizer_source: " + source).stages().getFirst();
-        assertThatThrownBy(() -> TokenizerSupport.require(stage))
-            .as(source)
-            .isInstanceOf(UnsupportedException.class)
-            .hasMessageContaining("recipe.yaml:3]")
-            .hasMessageContaining("expected that of a");
-      }
-      for (String source : new String[] {"model:a", "a", "{model: {path: a}}"}) {
-        TokenizerSupport.require(
-            kitchen.read(LINEAR + "tokenizer_source: " + source).stages().getFirst());
-      }
-      TokenizerSupport.require(
-          kitchen.read(LINEAR + "base_model: b\ntokenizer: {source: base}\n").stages().getFirst());
-    }
-  }
-
-  @Test
   void stagesMustFitTogether() {
     String next = "---\n" + LINEAR;
     corrupt(4, LINEAR + next, "several without a name");

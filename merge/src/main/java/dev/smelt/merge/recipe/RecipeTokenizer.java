@@ -9,7 +9,7 @@ import java.util.OptionalInt;
  * @param model whose, where it is one model's
  * @param padTo the vocabulary is filled up to a multiple of this
  */
-public record TokenizerRequest(
+public record RecipeTokenizer(
     Place place, Kind kind, Optional<ModelReference> model, OptionalInt padTo) {
 
   /** Where it comes from. */
