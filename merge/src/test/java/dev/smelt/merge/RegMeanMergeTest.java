@@ -19,6 +19,7 @@ import dev.smelt.merge.mean.RegMeanMerge;
 import dev.smelt.merge.method.MergeMethod;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -240,6 +241,28 @@ class RegMeanMergeTest {
                   .toDoubles())
           .containsExactly(
               new double[] {two / (one + two), 4 * two / (3 * one + two)}, within(1e-6));
+    }
+  }
+
+  /** Its Gram matrix is that of the head: rows are also looked up. */
+  @Test
+  void aTiedEmbeddingIsOfTheRest() {
+    try (Scenario scenario = new Scenario(folder)) {
+      for (int model = 0; model < 2; model++) {
+        scenario.model(
+            GPT2,
+            f64("wte.weight", Shape.of(3, 2), values(model, 6)),
+            f64("h.0.mlp.c_fc.weight", Shape.of(2, 3), values(2 + model, 6)));
+        scenario.statistics(
+            statistic("wte.weight", gram(4 + model, 2), 2),
+            statistic("h.0.mlp.c_fc.weight", gram(6 + model, 2), 2));
+      }
+      Checkpoint merged = scenario.run(new RegMeanMerge(List.of(), 0.9, DAMPING, LINEAR));
+      double[] one = values(0, 6);
+      double[] other = values(1, 6);
+      double[] mean = new double[6];
+      Arrays.setAll(mean, i -> (one[i] + other[i]) / 2);
+      assertThat(merged.tensor("wte.weight").toDoubles()).containsExactly(mean, within(1e-15));
     }
   }
 

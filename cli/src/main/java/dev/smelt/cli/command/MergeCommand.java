@@ -37,6 +37,8 @@ import picocli.CommandLine.Spec;
 @Command(name = "merge", description = "Combine several models of one architecture into one.")
 public final class MergeCommand extends SmeltCommand {
 
+  private static final String WEIGHT = "weight";
+
   private static final List<String> EXAMPLES =
       List.of(
           "%nExamples:",
@@ -84,9 +86,13 @@ public final class MergeCommand extends SmeltCommand {
 
   private CommandSpec spec = CommandSpec.create();
 
+  private Optional<WeightSearch> found = Optional.empty();
+
   @Mixin private BaseMixin base = new BaseMixin();
 
   @Mixin private TokenizerMixin tokenizer = new TokenizerMixin();
+
+  @Mixin private SearchMixin search = new SearchMixin();
 
   @Mixin private OutputMixin output = new OutputMixin();
 
@@ -112,7 +118,12 @@ public final class MergeCommand extends SmeltCommand {
       return byRecipe();
     }
     Useless.refuse("--explain", explain, "without a recipe");
-    MergeMethod chosen = method();
+    MethodDescription description = method();
+    Map<String, Values.Given> given =
+        MethodOptions.given(spec.commandLine().getParseResult(), description);
+    MergeMethod chosen = create(description, given);
+    search.requireSense(paths.size());
+    requireSearchable(description, given);
     OutputOptions options = requiredOptions();
     tokenizer.requirePlace(options);
     options.requireWritable(
@@ -124,9 +135,46 @@ public final class MergeCommand extends SmeltCommand {
       MergeOptions how = new MergeOptions(output.dtype(), heads, anyModel, allowNonFinite);
       List<MergeInput> laid =
           tokenizer.laid(inputs, inputs.size() > paths.size(), options.target(), opened);
-      MergePlan plan = MergePlanner.plan(laid, chosen, how);
-      return merge(inputs, laid.getFirst().checkpoint(), plan, options, device);
+      MergeMethod best =
+          search.isOn() ? searched(description, given, new Job(inputs, laid, how, device)) : chosen;
+      Job job = new Job(inputs, laid, how, device);
+      return written(write(job, best, options), options);
     }
+  }
+
+  /**
+   * What is to be merged.
+   *
+   * @param inputs as they are stored
+   * @param laid as they are merged
+   */
+  private record Job(
+      List<MergeInput> inputs, List<MergeInput> laid, MergeOptions how, LazyDevice device) {}
+
+  private void requireSearchable(MethodDescription description, Map<String, Values.Given> given) {
+    boolean weighted = description.parameter(WEIGHT).isPresent();
+    Useless.refuse("--search", search.isOn() && !weighted, "with --method " + method);
+    Useless.refuse("--weight", search.isOn() && given.containsKey(WEIGHT), "with --search");
+  }
+
+  /** The method with the weights that are best on held-out data. */
+  private MergeMethod searched(
+      MethodDescription description, Map<String, Values.Given> given, Job job) {
+    WeightSearch trials = new WeightSearch(search, root(), job.device());
+    List<Double> best =
+        trials.best(
+            paths.size(),
+            output.options().target(),
+            (weights, target) -> write(job, create(description, with(given, weights)), target));
+    found = Optional.of(trials);
+    return create(description, with(given, best));
+  }
+
+  private static Map<String, Values.Given> with(
+      Map<String, Values.Given> given, List<Double> weights) {
+    Map<String, Values.Given> all = new LinkedHashMap<>(given);
+    all.put(WEIGHT, new Values.Given("--search", weights));
+    return all;
   }
 
   private Result byRecipe() {
@@ -150,7 +198,7 @@ public final class MergeCommand extends SmeltCommand {
     return output.options();
   }
 
-  private MergeMethod method() {
+  private MethodDescription method() {
     if (method.isEmpty()) {
       throw new UsageException("no method of merging", "give --method, or a recipe");
     }
@@ -169,14 +217,13 @@ public final class MergeCommand extends SmeltCommand {
     if (!changesOf(description.inputs())) {
       base.requireUse(paths);
     }
+    return description;
+  }
+
+  private MergeMethod create(MethodDescription description, Map<String, Values.Given> given) {
     return description
         .factory()
-        .create(
-            new Values(
-                description,
-                paths.size(),
-                changesOf(description.inputs()),
-                MethodOptions.given(spec.commandLine().getParseResult(), description)));
+        .create(new Values(description, paths.size(), changesOf(description.inputs()), given));
   }
 
   /** Whether the base is one of the things that are merged; otherwise adapters may need it. */
@@ -221,28 +268,23 @@ public final class MergeCommand extends SmeltCommand {
     return new MergeInput(checkpoint, ContentHash.of(checkpoint, root().threads()), statistics);
   }
 
-  /**
-   * @param first as it is merged
-   */
-  private Result merge(
-      List<MergeInput> inputs,
-      Checkpoint first,
-      MergePlan plan,
-      OutputOptions options,
-      LazyDevice device) {
-    MergeWriter writer = new MergeWriter(root(), device, allowNonFinite);
+  private Manifest write(Job job, MergeMethod chosen, OutputOptions options) {
+    MergePlan plan = MergePlanner.plan(job.laid(), chosen, job.how());
+    Checkpoint first = job.laid().getFirst().checkpoint();
+    List<MergeInput> inputs = job.inputs();
+    MergeWriter writer = new MergeWriter(root(), job.device(), allowNonFinite);
     Optional<MergeInput> changed =
         inputs.size() > paths.size() ? Optional.of(inputs.getFirst()) : Optional.empty();
-    return written(
-        writer.write(
-            plan,
-            new MergeWriter.Around(
-                first,
-                first.config().map(config -> config.withDtype(output.dtype())),
-                inputs,
-                writer.inputs(inputs, changed, fisher),
-                this::parameters),
-            options),
+    List<Manifest.Input> read = writer.inputs(inputs, changed, fisher);
+    search.data().forEach(file -> read.add(Manifests.file("data", file)));
+    return writer.write(
+        plan,
+        new MergeWriter.Around(
+            first,
+            first.config().map(config -> config.withDtype(output.dtype())),
+            inputs,
+            read,
+            this::parameters),
         options);
   }
 
@@ -258,6 +300,7 @@ public final class MergeCommand extends SmeltCommand {
     parameters.put("allowNonFinite", allowNonFinite);
     output.dtype().ifPresent(dtype -> parameters.put("dtype", dtype.label()));
     tokenizer.addTo(parameters);
+    found.ifPresent(trials -> parameters.put("search", trials.record()));
     return parameters;
   }
 }

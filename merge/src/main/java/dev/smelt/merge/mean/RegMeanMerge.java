@@ -14,10 +14,11 @@ import java.util.Map;
  *
  * <pre>  W* = (Σ λᵢ Wᵢ Âᵢ) (Σ λᵢ Âᵢ)⁻¹,   Âᵢ = α Aᵢ + (1 − α) diag Aᵢ + μI</pre>
  *
- * <p>with Aᵢ = E[x xᵀ] and μ a share of the mean of the diagonal of Σ λᵢ Aᵢ: without it, directions
- * that inputs hardly ever take decide about weights that other inputs use. All other tensors are
- * merged by {@link #rest}. Jin et al., "Dataless Knowledge Fusion by Merging Weights of Language
- * Models", ICLR 2023, arXiv 2212.09849.
+ * <p>with Aᵢ = E[x xᵀ] and μ a small share of the mean of the diagonal of Σ λᵢ Aᵢ, so that there is
+ * an inverse. All other tensors are merged by {@link #rest}, embeddings too: the Gram matrix of a
+ * tied one is that of the head's inputs, and says nothing of the rows that are looked up. Jin et
+ * al., "Dataless Knowledge Fusion by Merging Weights of Language Models", ICLR 2023, arXiv
+ * 2212.09849.
  *
  * @param weights λ, one per model in any scale; empty for equal ones
  * @param alpha α, in [0, 1]
@@ -29,7 +30,7 @@ public record RegMeanMerge(List<Double> weights, double alpha, double damping, M
 
   public static final double DEFAULT_ALPHA = 0.9;
 
-  public static final double DEFAULT_DAMPING = 0.03;
+  public static final double DEFAULT_DAMPING = 1e-6;
 
   private static final String FISHER = "fisher";
   private static final String LINEAR = "linear";

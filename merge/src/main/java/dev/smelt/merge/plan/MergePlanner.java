@@ -157,8 +157,10 @@ public final class MergePlanner {
   private Merged merged(
       String name, TensorInfo output, MergeMethod wanted, List<TensorView> theta) {
     boolean transposed = architecture.role(output) == TensorRole.CONV1D;
+    // The Gram matrix of a tied embedding is that of the head, and says nothing of looking up rows.
+    boolean lookup = architecture.role(output) == TensorRole.EMBEDDING;
     List<Operand> grams =
-        needs(wanted, MethodDescription.Data.GRAMS)
+        needs(wanted, MethodDescription.Data.GRAMS) && !lookup
             ? GramTensors.of(inputs, theta, transposed)
             : List.of();
     MergeMethod chosen = grams.isEmpty() ? wanted.withoutGram() : wanted;
