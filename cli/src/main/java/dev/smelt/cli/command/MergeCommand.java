@@ -135,21 +135,34 @@ public final class MergeCommand extends SmeltCommand {
       MergeOptions how = new MergeOptions(output.dtype(), heads, anyModel, allowNonFinite);
       List<MergeInput> laid =
           tokenizer.laid(inputs, inputs.size() > paths.size(), options.target(), opened);
-      MergeMethod best =
-          search.isOn() ? searched(description, given, new Job(inputs, laid, how, device)) : chosen;
-      Job job = new Job(inputs, laid, how, device);
+      MergeWriter writer = new MergeWriter(root(), device, allowNonFinite);
+      Job job = new Job(inputs, laid, how, writer, read(writer, inputs));
+      MergeMethod best = search.isOn() ? searched(description, given, device, job) : chosen;
       return written(write(job, best, options), options);
     }
   }
 
   /**
-   * What is to be merged.
+   * What is to be merged, by one method or by several, one after another.
    *
    * @param inputs as they are stored
    * @param laid as they are merged
+   * @param read everything that is read, for manifests
    */
   private record Job(
-      List<MergeInput> inputs, List<MergeInput> laid, MergeOptions how, LazyDevice device) {}
+      List<MergeInput> inputs,
+      List<MergeInput> laid,
+      MergeOptions how,
+      MergeWriter writer,
+      List<Manifest.Input> read) {}
+
+  private List<Manifest.Input> read(MergeWriter writer, List<MergeInput> inputs) {
+    Optional<MergeInput> changed =
+        inputs.size() > paths.size() ? Optional.of(inputs.getFirst()) : Optional.empty();
+    List<Manifest.Input> read = writer.inputs(inputs, changed, fisher);
+    search.data().forEach(file -> read.add(Manifests.file("data", file)));
+    return read;
+  }
 
   private void requireSearchable(MethodDescription description, Map<String, Values.Given> given) {
     boolean weighted = description.parameter(WEIGHT).isPresent();
@@ -159,8 +172,8 @@ public final class MergeCommand extends SmeltCommand {
 
   /** The method with the weights that are best on held-out data. */
   private MergeMethod searched(
-      MethodDescription description, Map<String, Values.Given> given, Job job) {
-    WeightSearch trials = new WeightSearch(search, root(), job.device());
+      MethodDescription description, Map<String, Values.Given> given, LazyDevice device, Job job) {
+    WeightSearch trials = new WeightSearch(search, root(), device);
     List<Double> best =
         trials.best(
             paths.size(),
@@ -271,21 +284,16 @@ public final class MergeCommand extends SmeltCommand {
   private Manifest write(Job job, MergeMethod chosen, OutputOptions options) {
     MergePlan plan = MergePlanner.plan(job.laid(), chosen, job.how());
     Checkpoint first = job.laid().getFirst().checkpoint();
-    List<MergeInput> inputs = job.inputs();
-    MergeWriter writer = new MergeWriter(root(), job.device(), allowNonFinite);
-    Optional<MergeInput> changed =
-        inputs.size() > paths.size() ? Optional.of(inputs.getFirst()) : Optional.empty();
-    List<Manifest.Input> read = writer.inputs(inputs, changed, fisher);
-    search.data().forEach(file -> read.add(Manifests.file("data", file)));
-    return writer.write(
-        plan,
-        new MergeWriter.Around(
-            first,
-            first.config().map(config -> config.withDtype(output.dtype())),
-            inputs,
-            read,
-            this::parameters),
-        options);
+    return job.writer()
+        .write(
+            plan,
+            new MergeWriter.Around(
+                first,
+                first.config().map(config -> config.withDtype(output.dtype())),
+                job.inputs(),
+                job.read(),
+                this::parameters),
+            options);
   }
 
   private Result written(Manifest manifest, OutputOptions options) {

@@ -76,18 +76,17 @@ public record RegMeanMerge(List<Double> weights, double alpha, double damping, M
     List<Double> weights = values.perModel("weight");
     Weights.requireMean(weights, values.models());
     return new RegMeanMerge(
-        weights, values.number("alpha"), values.number("damping"), rest(weights, values));
+        weights, values.number("alpha"), values.number("damping"), rest(values));
   }
 
-  private static MergeMethod rest(List<Double> weights, Values values) {
+  private static MergeMethod rest(Values values) {
     if (values.word("rest").equals(FISHER)) {
-      return new FisherMerge(
-          weights, values.flag("normalize"), values.number("floor"), values.flag("favor_first"));
+      return FisherMerge.of(values);
     }
     for (String ofFisher : List.of("normalize", "floor", "favor_first")) {
       values.refuse(ofFisher, "where the rest is linear");
     }
-    return new LinearMerge(weights);
+    return new LinearMerge(values.perModel("weight"));
   }
 
   @Override
